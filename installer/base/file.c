@@ -1,0 +1,171 @@
+#include "base/file.h"
+
+#include "base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct err *fd_write_all(int fd, const void *p, size_t n)
+{
+    for (const char *at = p; n;) {
+        ssize_t w = write(fd, at, n);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return err_os(errno, "write");
+        at += w;
+        n -= (size_t)w;
+    }
+    return NULL;
+}
+
+struct err *fd_read_all(int fd, struct buf *out)
+{
+    char chunk[65536];
+    for (;;) {
+        ssize_t r = read(fd, chunk, sizeof chunk);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return err_os(errno, "read");
+        if (r == 0)
+            return NULL;
+        TRY(buf_add(out, chunk, (size_t)r));
+    }
+}
+
+struct err *fd_read_exact(int fd, void *p, size_t n, bool *ret_eof)
+{
+    size_t got = 0;
+    if (ret_eof)
+        *ret_eof = false;
+    while (got < n) {
+        ssize_t r = read(fd, (char *)p + got, n - got);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return err_os(errno, "read");
+        if (r == 0 && got == 0 && ret_eof) {
+            *ret_eof = true;
+            return NULL;
+        }
+        if (r == 0)
+            return err_new(ERR_FAILED, "read: ended after %zu of %zu bytes", got, n);
+        got += (size_t)r;
+    }
+    return NULL;
+}
+
+struct err *file_read(struct buf *out, int dirfd, const char *name)
+{
+    OWN_FD int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return err_os(errno, "open %s", name);
+    TRY_CTX(fd_read_all(fd, out), "%s", name);
+    return NULL;
+}
+
+/* The folder part of `name` ("." when none), in new memory. */
+static char *parent_of(const char *name)
+{
+    OWN_FREE char *copy = strdup(name);
+    return copy ? strdup(dirname(copy)) : NULL;
+}
+
+struct err *file_sync_parent(int dirfd, const char *name)
+{
+    OWN_FREE char *parent = parent_of(name);
+    if (!parent)
+        return err_os(ENOMEM, "sync folder of %s", name);
+    OWN_FD int fd = openat(dirfd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0)
+        return err_os(errno, "sync folder %s", parent);
+    return NULL;
+}
+
+struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode)
+{
+    OWN_FREE char *tmp = str_fmt("%s.new", name);
+    if (!tmp)
+        return err_os(ENOMEM, "write %s", name);
+    OWN_FD int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_os(errno, "create %s", tmp);
+    TRY_CTX(fd_write_all(fd, p, n), "%s", tmp);
+    if (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, name) < 0)
+        return err_os(errno, "replace %s", name);
+    return file_sync_parent(dirfd, name);
+}
+
+struct err *file_mkdirs(int dirfd, const char *path, mode_t mode)
+{
+    OWN_FREE char *copy = strdup(path);
+    if (!copy)
+        return err_os(ENOMEM, "create folder %s", path);
+    for (char *at = copy + (*copy == '/');; at++) {
+        char c = *at;
+        if (c != '/' && c != '\0')
+            continue;
+        *at = '\0';
+        if (*copy && mkdirat(dirfd, copy, mode) < 0 && errno != EEXIST)
+            return err_os(errno, "create folder %s", copy);
+        if (c == '\0')
+            return NULL;
+        *at = c;
+    }
+}
+
+static struct err *remove_entries(int fd, dev_t dev);
+
+static struct err *remove_at(int dirfd, const char *name, dev_t dev)
+{
+    struct stat st;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? NULL : err_os(errno, "stat %s", name);
+    if (dev && st.st_dev != dev)
+        return err_new(ERR_FAILED, "%s is a mount point", name);
+    if (S_ISDIR(st.st_mode)) {
+        OWN_FD int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            return err_os(errno, "open %s", name);
+        TRY_CTX(remove_entries(fd, st.st_dev), "%s", name);
+    }
+    if (unlinkat(dirfd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0 && errno != ENOENT)
+        return err_os(errno, "delete %s", name);
+    return NULL;
+}
+
+static void own_closedir(DIR *const *d)
+{
+    if (*d)
+        (void)closedir(*d);
+}
+
+static struct err *remove_entries(int fd, dev_t dev)
+{
+    int own = dup(fd);
+    OWN(own_closedir) DIR *dir = own < 0 ? NULL : fdopendir(own);
+    if (!dir) {
+        int sys = errno;
+        own_close(&own);
+        return err_os(sys, "read folder");
+    }
+    for (struct dirent *d; (d = readdir(dir));)
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+            TRY(remove_at(fd, d->d_name, dev));
+    return NULL;
+}
+
+struct err *file_remove_tree(int dirfd, const char *name)
+{
+    return remove_at(dirfd, name, 0);
+}
+
+bool file_exists(int dirfd, const char *name)
+{
+    return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}

@@ -1,0 +1,28 @@
+/* file: whole files, durable replacement, directory trees; all below a directory descriptor where it matters.
+ */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Writes all `n` bytes, retrying short writes and EINTR. */
+struct err *fd_write_all(int fd, const void *p, size_t n) ERR_MUST;
+/* Reads to the end of file into `out` (its ceiling rules). */
+struct err *fd_read_all(int fd, struct buf *out) ERR_MUST;
+/* Reads exactly `n` bytes; *ret_eof (may be NULL) is set when the file ended before the first byte. */
+struct err *fd_read_exact(int fd, void *p, size_t n, bool *ret_eof) ERR_MUST;
+
+/* Appends the file's bytes to `out`. `dirfd` may be AT_FDCWD. Does not follow a symbolic link in the last
+ * part. */
+struct err *file_read(struct buf *out, int dirfd, const char *name) ERR_MUST;
+/* Atomically and durably replaces `name` (write beside it, fsync, rename, fsync of the folder): CRASH-5. */
+struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode) ERR_MUST;
+/* Creates `path` and missing parents with `mode`; existing folders are left as they are. */
+struct err *file_mkdirs(int dirfd, const char *path, mode_t mode) ERR_MUST;
+/* fsync of the folder that holds `name` below `dirfd`. */
+struct err *file_sync_parent(int dirfd, const char *name) ERR_MUST;
+/* Deletes a file or a whole tree; nothing there is fine. Does not follow links nor cross mounts. */
+struct err *file_remove_tree(int dirfd, const char *name) ERR_MUST;
+bool file_exists(int dirfd, const char *name);

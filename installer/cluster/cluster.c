@@ -1,0 +1,214 @@
+#include "cluster/cluster.h"
+
+#include "base/file.h"
+#include "cluster/schema.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <string.h>
+
+/* `path` from the cluster's folder; "~/" is the operator's home. In new memory. */
+static char *absolute(const struct cluster *c, const char *path)
+{
+    const char *home = getenv("HOME");
+    if (str_starts(path, "~/") && home)
+        return str_fmt("%s%s", home, path + 1);
+    return *path == '/' ? strdup(path) : str_fmt("%s/%s", c->dir, path);
+}
+
+char *cluster_path(const struct cluster *c, const char *name)
+{
+    return str_fmt("%s/%s", c->dir, name);
+}
+
+const struct host *cluster_host(const struct cluster *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_hosts; i++)
+        if (str_eq(c->hosts[i].name, name))
+            return &c->hosts[i];
+    return NULL;
+}
+
+size_t cluster_control_planes(const struct cluster *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_hosts; i++)
+        n += c->hosts[i].control_plane;
+    return n;
+}
+
+static struct err *read_cidr(struct cidr *ret, const struct doc *network, const char *key,
+                             const char *fallback)
+{
+    const struct doc *v = doc_get(network, key);
+    if (!net_parse_cidr(v ? v->text : fallback, ret))
+        return doc_err(ERR_USAGE, v, "%s: \"%s\" is no IPv4 block such as %s", key, v->text, fallback);
+    return NULL;
+}
+
+static struct err *read_networks(struct cluster *c)
+{
+    const struct doc *network = doc_path(c->doc, "spec.network");
+    TRY(read_cidr(&c->pods, network, "pods", "10.244.0.0/16"));
+    TRY(read_cidr(&c->services, network, "services", "10.96.0.0/12"));
+    const struct doc *at = network ? network : c->doc;
+    if (c->services.bits > 27)
+        return doc_err(ERR_USAGE, at, "services: a /%d block is too small; the least is /27",
+                       c->services.bits);
+    if (net_overlap(&c->pods, &c->services))
+        return err_hint(doc_err(ERR_USAGE, at, "the pod network and the service network overlap"),
+                        "choose two blocks that share no address");
+    net_nth(c->api_address, &c->services, 1);
+    net_nth(c->dns_address, &c->services, 10);
+    return NULL;
+}
+
+/* A setting of the host's ssh map, or of defaults.ssh. */
+static const struct doc *ssh_setting(const struct cluster *c, const struct doc *ssh, const char *key)
+{
+    const struct doc *v = doc_get(ssh, key);
+    return v ? v : doc_get(doc_path(c->doc, "spec.defaults.ssh"), key);
+}
+
+static struct err *read_ssh(struct cluster *c, struct host *h, const struct doc *ssh)
+{
+    uint32_t address = 0;
+    h->address = doc_text(ssh, "address");
+    if (!net_parse_address(h->address, &address))
+        return doc_err(ERR_USAGE, doc_get(ssh, "address"), "address: \"%s\" is no IPv4 address", h->address);
+    if (net_contains(&c->pods, address) || net_contains(&c->services, address))
+        return doc_err(ERR_USAGE, doc_get(ssh, "address"), "address: %s lies in the %s network", h->address,
+                       net_contains(&c->pods, address) ? "pod" : "service");
+    const struct doc *user = ssh_setting(c, ssh, "user"), *port = ssh_setting(c, ssh, "port");
+    const struct doc *key = ssh_setting(c, ssh, "key"), *host_key = doc_get(ssh, "hostKey");
+    h->user = user ? user->text : "root";
+    h->port = port ? (int)port->num : 22;
+    h->key = key ? absolute(c, key->text) : NULL;
+    h->host_key = host_key ? host_key->text : NULL;
+    return NULL;
+}
+
+static struct err *read_host(struct cluster *c, struct host *h, const struct doc *d)
+{
+    h->at = d;
+    h->name = doc_text(d, "name");
+    h->labels = doc_get(d, "labels");
+    h->taints = doc_get(d, "taints");
+    h->control_plane = doc_list_has(doc_get(d, "roles"), "control-plane");
+    h->worker = doc_list_has(doc_get(d, "roles"), "worker");
+    if (!h->control_plane && !h->worker)
+        return doc_err(ERR_USAGE, doc_get(d, "roles"), "roles: at least one of control-plane and worker");
+    return read_ssh(c, h, doc_get(d, "ssh"));
+}
+
+static struct err *check_twins(const struct cluster *c, const struct host *h)
+{
+    for (const struct host *o = c->hosts; o < h; o++) {
+        if (str_eq(o->name, h->name))
+            return doc_err(ERR_USAGE, doc_get(h->at, "name"), "duplicate host name \"%s\" (first on line %u)",
+                           h->name, o->at->line);
+        if (str_eq(o->address, h->address))
+            return doc_err(ERR_USAGE, doc_path(h->at, "ssh.address"),
+                           "duplicate address %s (host \"%s\" has it)", h->address, o->name);
+    }
+    return NULL;
+}
+
+static struct err *read_hosts(struct cluster *c)
+{
+    const struct doc *hosts = doc_path(c->doc, "spec.hosts");
+    c->hosts = calloc(doc_len(hosts) + 1, sizeof *c->hosts);
+    if (!c->hosts)
+        return err_os(ENOMEM, "hosts");
+    DOC_EACH (d, hosts) {
+        struct host *h = &c->hosts[c->n_hosts++];
+        TRY(read_host(c, h, d));
+        TRY(check_twins(c, h));
+    }
+    return NULL;
+}
+
+static bool acknowledged(const struct cluster *c, const char *name)
+{
+    return doc_list_has(doc_path(c->doc, "spec.acknowledge"), name);
+}
+
+static struct err *check_quorum(struct cluster *c)
+{
+    size_t n = cluster_control_planes(c);
+    const struct doc *hosts = doc_path(c->doc, "spec.hosts");
+    if (n == 0)
+        return doc_err(ERR_USAGE, hosts, "no host has the role control-plane");
+    if (n > 7)
+        return doc_err(ERR_USAGE, hosts, "%zu control-plane nodes; etcd works with at most 7", n);
+    if (n == 1 && !acknowledged(c, "single-control-plane"))
+        return err_hint(
+            doc_err(ERR_USAGE, hosts, "one control-plane node: the cluster stops when this machine stops"),
+            "use three, or accept it with `acknowledge: [single-control-plane]`");
+    if (n % 2 == 0 && !acknowledged(c, "even-control-plane")) {
+        OWN_FREE char *text =
+            str_fmt("even-control-plane: %zu control-plane nodes survive the loss of %zu, as %zu "
+                    "would; the additional one only adds a machine that can fail",
+                    n, n / 2 - 1, n - 1);
+        return text ? strs_add(&c->warnings, text) : err_os(ENOMEM, "warning");
+    }
+    return NULL;
+}
+
+static struct err *read_paths(struct cluster *c)
+{
+    c->name = doc_text(c->doc, "metadata.name");
+    c->profile = doc_text(c->doc, "spec.profile");
+    c->release = absolute(c, doc_text(c->doc, "spec.release"));
+    DOC_EACH (v, doc_path(c->doc, "spec.trust")) {
+        OWN_FREE char *file = absolute(c, v->text);
+        TRY(file ? strs_add(&c->trust, file) : err_os(ENOMEM, "trust"));
+    }
+    return NULL;
+}
+
+static struct err *set_dir(struct cluster *c, const char *path)
+{
+    OWN_FREE char *copy = strdup(path);
+    c->file = strdup(path);
+    c->dir = copy ? realpath(dirname(copy), NULL) : NULL;
+    return c->dir && c->file ? NULL : err_os(errno, "folder of %s", path);
+}
+
+struct err *cluster_load(struct cluster **ret, const char *path)
+{
+    OWN(cluster_freep) struct cluster *c = calloc(1, sizeof *c);
+    OWN_BUF struct buf text = {.max = (size_t)16 << 20};
+    if (!c)
+        return err_os(ENOMEM, "%s", path);
+    struct err *e = file_read(&text, AT_FDCWD, path);
+    if (e)
+        return err_hint(err_as(e, ERR_USAGE), "`caisson init` writes a cluster.yaml to start from");
+    TRY(set_dir(c, path));
+    TRY(doc_yaml(&c->doc, path, text.at, text.len));
+    TRY(cluster_schema_check(c->doc));
+    TRY(read_paths(c));
+    TRY(read_networks(c));
+    TRY(read_hosts(c));
+    TRY(check_quorum(c));
+    *ret = TAKE(c);
+    return NULL;
+}
+
+void cluster_free(struct cluster *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->n_hosts; i++)
+        free(c->hosts[i].key);
+    free(c->hosts);
+    strs_done(&c->trust);
+    strs_done(&c->warnings);
+    free(c->release);
+    free(c->dir);
+    free(c->file);
+    doc_free(c->doc);
+    free(c);
+}
