@@ -1,0 +1,9 @@
+module caisson.invalid/payload
+
+go 1.25.0
+
+require (
+	go.etcd.io/etcd/etcdctl/v3 v3.5.33
+	go.etcd.io/etcd/etcdutl/v3 v3.5.33
+	go.etcd.io/etcd/server/v3 v3.5.33
+)
