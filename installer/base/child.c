@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -75,8 +77,18 @@ static struct err *child_start(pid_t *ret, struct pipes *p, const char *const ar
     return sys ? err_os(sys, "start %s", argv[0]) : NULL;
 }
 
-/* Moves what is ready; closes ends that are done. */
-static struct err *pump_one(int *fd, struct buf *into)
+/* Keeps the last half of `max` bytes when the next chunk might not fit. */
+static void keep_tail(struct buf *b, size_t chunk)
+{
+    if (b->len + chunk <= b->max)
+        return;
+    size_t drop = b->len > b->max / 2 ? b->len - b->max / 2 : 0;
+    memmove(b->at, b->at + drop, b->len - drop + 1);
+    b->len -= drop;
+}
+
+/* Moves what is ready; closes ends that are done. `last` says that only the end of the text matters. */
+static struct err *pump_one(int *fd, struct buf *into, bool last)
 {
     char chunk[16384];
     ssize_t n = read(*fd, chunk, sizeof chunk);
@@ -87,6 +99,8 @@ static struct err *pump_one(int *fd, struct buf *into)
         *fd = -1;
         return NULL;
     }
+    if (last)
+        keep_tail(into, (size_t)n);
     return buf_add(into, chunk, (size_t)n);
 }
 
@@ -101,6 +115,11 @@ static void pump_input(struct pipes *p, const struct child_opts *o, size_t *sent
     p->in = -1;
 }
 
+static struct err *timed_out(const struct child_opts *o)
+{
+    return err_new(ERR_FAILED, "timed out after %g s", (double)o->timeout_ms / 1000);
+}
+
 static struct err *pump(struct pipes *p, const struct child_opts *o, struct buf *errors, int64_t deadline)
 {
     size_t sent = 0;
@@ -113,8 +132,8 @@ static struct err *pump(struct pipes *p, const struct child_opts *o, struct buf 
         };
         int64_t left = deadline ? deadline - clock_ms() : -1;
         if (deadline && left <= 0)
-            return err_new(ERR_FAILED, "timed out after %lld s", (long long)(o->timeout_ms / 1000));
-        int n = poll(fds, ARRAY_LEN(fds), (int)left);
+            return timed_out(o);
+        int n = poll(fds, ARRAY_LEN(fds), left > INT_MAX ? INT_MAX : (int)left);
         if (n < 0 && errno != EINTR)
             return err_os(errno, "poll");
         if (n <= 0)
@@ -124,19 +143,44 @@ static struct err *pump(struct pipes *p, const struct child_opts *o, struct buf 
         if (fds[0].revents)
             pump_input(p, o, &sent);
         if (fds[1].revents)
-            TRY(pump_one(&p->out, o->output));
+            TRY(pump_one(&p->out, o->output, false));
         if (fds[2].revents)
-            TRY(pump_one(&p->err, errors));
+            TRY(pump_one(&p->err, errors, !o->errors));
     }
     return NULL;
 }
 
-static int status_of(pid_t pid)
+static int status_of(int st)
 {
-    int st = 0;
-    while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
-        ;
     return WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
+}
+
+/*
+ * Waits for the end of a child that has closed its pipes: mostly it is ending, but it may also go on without
+ * them, and then deadline and cancel hold as before.
+ */
+static struct err *child_end(int *ret, pid_t pid, const struct child_opts *o, int64_t deadline)
+{
+    int64_t pause = 1;
+    for (;;) {
+        pid_t r = waitpid(pid, ret, WNOHANG);
+        if (r == pid)
+            return NULL;
+        if (r < 0 && errno != EINTR)
+            return err_os(errno, "wait");
+        if (deadline && clock_ms() >= deadline)
+            return timed_out(o);
+        TRY(cancel_sleep(o->cancel, pause));
+        pause = pause < 50 ? pause * 2 : 50;
+    }
+}
+
+/* Ends the child and whatever it started: it leads a process group of its own. */
+static void child_kill(int *ret, pid_t pid)
+{
+    (void)kill(-pid, SIGKILL);
+    while (waitpid(pid, ret, 0) < 0 && errno == EINTR)
+        ;
 }
 
 /* The last lines of what the program said, as one line for an error text. */
@@ -154,14 +198,18 @@ static const char *tail(struct buf *b)
 struct err *child_run(const char *const argv[], const struct child_opts *o, int *ret_status)
 {
     OWN(pipes_done) struct pipes p = {-1, -1, -1};
-    OWN_BUF struct buf own_errors = {.max = (size_t)1 << 20};
+    OWN_BUF struct buf own_errors = {.max = (size_t)64 << 10};
     struct buf *errors = o->errors ? o->errors : &own_errors;
     pid_t pid = -1;
     TRY(child_start(&pid, &p, argv, o));
-    struct err *e = pump(&p, o, errors, o->timeout_ms ? clock_ms() + o->timeout_ms : 0);
+    int64_t deadline = o->timeout_ms ? clock_ms() + o->timeout_ms : 0;
+    int st = 0;
+    struct err *e = pump(&p, o, errors, deadline);
+    if (!e)
+        e = child_end(&st, pid, o, deadline);
     if (e)
-        (void)kill(pid, SIGKILL);
-    int status = status_of(pid);
+        child_kill(&st, pid);
+    int status = status_of(st);
     if (ret_status)
         *ret_status = status;
     if (e)

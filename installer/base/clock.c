@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <errno.h>
 #include <time.h>
 
 int64_t clock_ms(void)
@@ -25,6 +26,6 @@ void clock_rfc3339(char ret[32], int64_t wall_s)
 void clock_sleep_ms(int64_t ms)
 {
     struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
-    while (nanosleep(&t, &t) < 0)
+    while (nanosleep(&t, &t) < 0 && errno == EINTR)
         ;
 }

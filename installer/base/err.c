@@ -26,7 +26,7 @@ static struct err *err_make(enum err_kind kind, int sys, char *text)
     return e;
 }
 
-static char *text_format(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static char *text_format(const char *fmt, va_list ap)
 {
     char *text = NULL;
     return vasprintf(&text, fmt, ap) < 0 ? NULL : text;

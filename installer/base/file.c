@@ -92,12 +92,18 @@ struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, m
     OWN_FREE char *tmp = str_fmt("%s.new", name);
     if (!tmp)
         return err_os(ENOMEM, "write %s", name);
-    OWN_FD int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    (void)unlinkat(dirfd, tmp,
+                   0); /* left by a crash; made new, so that its owner and mode are ours from the start */
+    OWN_FD int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_os(errno, "create %s", tmp);
-    TRY_CTX(fd_write_all(fd, p, n), "%s", tmp);
-    if (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, name) < 0)
-        return err_os(errno, "replace %s", name);
+    struct err *e = fd_write_all(fd, p, n);
+    if (!e && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, name) < 0))
+        e = err_os(errno, "replace");
+    if (e) {
+        (void)unlinkat(dirfd, tmp, 0);
+        return err_wrap(e, "%s", name);
+    }
     return file_sync_parent(dirfd, name);
 }
 
@@ -119,6 +125,17 @@ struct err *file_mkdirs(int dirfd, const char *path, mode_t mode)
     }
 }
 
+/* Bind mounts of the same file system show the same device; the kernel (5.8) says it in an attribute. */
+static bool is_mount_point(int dirfd, const char *name, dev_t parent, dev_t own)
+{
+    struct statx sx;
+    if (own != parent)
+        return true;
+    if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &sx) < 0)
+        return false; /* gone: the caller sees it too */
+    return (sx.stx_attributes & sx.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 static struct err *remove_entries(int fd, dev_t dev);
 
 static struct err *remove_at(int dirfd, const char *name, dev_t dev)
@@ -126,7 +143,7 @@ static struct err *remove_at(int dirfd, const char *name, dev_t dev)
     struct stat st;
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? NULL : err_os(errno, "stat %s", name);
-    if (dev && st.st_dev != dev)
+    if (dev && is_mount_point(dirfd, name, dev, st.st_dev))
         return err_new(ERR_FAILED, "%s is a mount point", name);
     if (S_ISDIR(st.st_mode)) {
         OWN_FD int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -147,7 +164,7 @@ static void own_closedir(DIR *const *d)
 
 static struct err *remove_entries(int fd, dev_t dev)
 {
-    int own = dup(fd);
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     OWN(own_closedir) DIR *dir = own < 0 ? NULL : fdopendir(own);
     if (!dir) {
         int sys = errno;

@@ -23,6 +23,9 @@ struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, m
 struct err *file_mkdirs(int dirfd, const char *path, mode_t mode) ERR_MUST;
 /* fsync of the folder that holds `name` below `dirfd`. */
 struct err *file_sync_parent(int dirfd, const char *name) ERR_MUST;
-/* Deletes a file or a whole tree; nothing there is fine. Does not follow links nor cross mounts. */
+/*
+ * Deletes a file or a whole tree; nothing there is fine. Does not follow links; stops with an error at a
+ * mount (bind mounts too) below `name`.
+ */
 struct err *file_remove_tree(int dirfd, const char *name) ERR_MUST;
 bool file_exists(int dirfd, const char *name);

@@ -95,8 +95,8 @@ void doc_remove(struct doc *map, const char *key)
 
 struct doc *doc_set(struct doc *map, const char *key, struct doc *v)
 {
+    char *copy = must(strdup(key)); /* first: `key` may be the older value's own */
     doc_remove(map, key);
-    char *copy = must(strdup(key));
     free(v->key);
     v->key = copy;
     return doc_add(map, v);
@@ -240,20 +240,35 @@ struct doc *doc_clone(const struct doc *d)
     DOC_EACH (v, d) {
         struct doc *k = doc_add(c, doc_clone(v));
         k->key = v->key ? must(strdup(v->key)) : NULL;
+        k->key_line = v->key_line;
+        k->key_col = v->key_col;
     }
     return c;
+}
+
+/* An empty map that stands where `d` stands. */
+static struct doc *map_at(const struct doc *d)
+{
+    struct doc *map = doc_new_map();
+    map->line = d->line;
+    map->col = d->col;
+    return map;
 }
 
 void doc_merge(struct doc *into, const struct doc *over)
 {
     DOC_EACH (v, over) {
         struct doc *old = doc_get(into, v->key);
-        if (v->kind == DOC_NULL)
+        if (v->kind == DOC_NULL) {
             doc_remove(into, v->key);
-        else if (old && old->kind == DOC_MAP && v->kind == DOC_MAP)
+        } else if (v->kind == DOC_MAP) {
+            /* also into a new map, so that nulls below it are not taken over as values (RFC 7396) */
+            if (!old || old->kind != DOC_MAP)
+                old = doc_set(into, v->key, map_at(v));
             doc_merge(old, v);
-        else
+        } else {
             doc_set(into, v->key, doc_clone(v));
+        }
     }
 }
 

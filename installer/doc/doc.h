@@ -16,12 +16,13 @@ enum doc_kind { DOC_NULL, DOC_BOOL, DOC_INT, DOC_REAL, DOC_STRING, DOC_LIST, DOC
 
 struct doc {
     enum doc_kind kind;
-    char *key;          /* in a map; else NULL */
-    char *text;         /* scalars: the text as written ("true", "42", ...), never NULL for them */
-    int64_t num;        /* DOC_INT and DOC_BOOL */
-    unsigned line, col; /* from 1; 0 when the tree was built or came from JSON */
-    const char *file;   /* borrowed from the root, NULL when unknown */
-    char *own_file;     /* root only */
+    char *key;                  /* in a map; else NULL */
+    char *text;                 /* scalars: the text as written ("true", "42", ...), never NULL for them */
+    int64_t num;                /* DOC_INT and DOC_BOOL */
+    unsigned line, col;         /* from 1; 0 when the tree was built or came from JSON */
+    unsigned key_line, key_col; /* of the key, in a map from YAML; else 0 */
+    const char *file;           /* borrowed from the root, NULL when unknown */
+    char *own_file;             /* root only */
     struct doc *child, *last, *next;
 };
 

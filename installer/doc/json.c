@@ -24,7 +24,9 @@ static struct doc *from_object(const json_t *j)
 static struct doc *from_real(double v)
 {
     char text[40];
-    (void)snprintf(text, sizeof text, "%.17g", v);
+    int n = snprintf(text, sizeof text, "%.17g", v);
+    if (n > 0 && !strpbrk(text, ".e")) /* 1.0 stays a real when it is read again */
+        (void)snprintf(text + n, sizeof text - (size_t)n, ".0");
     struct doc *d = doc_new_text(text);
     d->kind = DOC_REAL;
     return d;

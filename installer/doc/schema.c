@@ -16,7 +16,7 @@ static size_t distance(const char *a, const char *b)
     enum { MAX = 48 };
     size_t n = strlen(a), m = strlen(b), row[MAX + 1];
     if (n > MAX || m > MAX)
-        return MAX;
+        return SIZE_MAX;
     for (size_t j = 0; j <= m; j++)
         row[j] = j;
     for (size_t i = 1; i <= n; i++) {
@@ -49,10 +49,14 @@ const char *schema_nearest(const char *s, const char *const words[], size_t n)
 
 static const struct field *field_named(const struct field *fields, const char *key)
 {
-    for (; fields->key; fields++)
-        if (strcmp(fields->key, key) == 0 || strcmp(fields->key, "*") == 0)
+    const struct field *any = NULL;
+    for (; fields->key; fields++) {
+        if (strcmp(fields->key, key) == 0)
             return fields;
-    return NULL;
+        if (strcmp(fields->key, "*") == 0)
+            any = fields;
+    }
+    return any;
 }
 
 static struct err *unknown_key(const struct doc *v, const struct field *fields)
@@ -62,7 +66,10 @@ static struct err *unknown_key(const struct doc *v, const struct field *fields)
     for (; fields->key && n < ARRAY_LEN(words); fields++)
         words[n++] = fields->key;
     const char *near = schema_nearest(v->key, words, n);
-    struct err *e = doc_err(ERR_USAGE, v, "unknown key \"%s\"", v->key);
+    struct doc at = *v; /* the key is what is wrong, not its value, which may stand on another line */
+    if (v->key_line)
+        at.line = v->key_line, at.col = v->key_col;
+    struct err *e = doc_err(ERR_USAGE, &at, "unknown key \"%s\"", v->key);
     return near ? err_hint(e, "did you mean \"%s\"?", near) : e;
 }
 

@@ -14,6 +14,7 @@ struct reader {
     yaml_event_t event;
     bool has_event;
     const char *file;
+    const unsigned char *input;
 };
 
 static void reader_done(struct reader *r)
@@ -28,6 +29,18 @@ static struct err *fail_at(const struct reader *r, const yaml_mark_t *m, const c
     return err_new(ERR_USAGE, "%s:%zu:%zu: %s", r->file, m->line + 1, m->column + 1, what);
 }
 
+/* Bytes that are no text are reported by their offset alone. Columns count characters, as libyaml's do. */
+static yaml_mark_t mark_of_byte(const struct reader *r)
+{
+    yaml_mark_t m = {0};
+    for (size_t i = 0; i < r->parser.problem_offset; i++) {
+        unsigned char c = r->input[i];
+        m.column = c == '\n' ? 0 : m.column + ((c & 0xc0) != 0x80);
+        m.line += c == '\n';
+    }
+    return m;
+}
+
 static struct err *next(struct reader *r)
 {
     if (r->has_event)
@@ -35,7 +48,8 @@ static struct err *next(struct reader *r)
     r->has_event = false;
     if (!yaml_parser_parse(&r->parser, &r->event)) {
         const char *what = r->parser.problem ? r->parser.problem : "not valid YAML";
-        return fail_at(r, &r->parser.problem_mark, what);
+        yaml_mark_t m = r->parser.error == YAML_READER_ERROR ? mark_of_byte(r) : r->parser.problem_mark;
+        return fail_at(r, &m, what);
     }
     r->has_event = true;
     return NULL;
@@ -82,12 +96,14 @@ static struct err *check_event(const struct reader *r)
 
 static struct err *read_value(struct doc **ret, struct reader *r, int depth);
 
-static struct err *read_scalar(struct doc **ret, struct reader *r)
+static struct err *read_scalar(struct doc **ret, const struct reader *r, bool is_key)
 {
     const char *s = (const char *)r->event.data.scalar.value;
     if (strlen(s) != r->event.data.scalar.length)
         return fail_at(r, &r->event.start_mark, "a NUL byte in text");
-    *ret = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? plain(s) : doc_new_text(s);
+    bool typed =
+        !is_key && r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE; /* a key "~" is not "null" */
+    *ret = typed ? plain(s) : doc_new_text(s);
     place(r, *ret);
     return NULL;
 }
@@ -120,15 +136,15 @@ static struct err *read_map(struct doc **ret, struct reader *r, int depth)
         if (r->event.type != YAML_SCALAR_EVENT)
             return fail_at(r, &r->event.start_mark, "a key must be plain text");
         OWN_DOC struct doc *key = NULL;
-        TRY(read_scalar(&key, r));
+        TRY(read_scalar(&key, r, true));
         const struct doc *twin = doc_get(map, key->text);
         if (twin)
-            return doc_err(ERR_USAGE, key, "duplicate key \"%s\" (first on line %u)", key->text, twin->line);
+            return doc_err(ERR_USAGE, key, "duplicate key \"%s\" (first on line %u)", key->text,
+                           twin->key_line);
         TRY(next(r));
         struct doc *v = NULL;
         TRY(read_value(&v, r, depth + 1));
-        if (!v->line)
-            v->line = key->line, v->col = key->col;
+        v->key_line = key->line, v->key_col = key->col;
         doc_set(map, key->text, v);
     }
     *ret = TAKE(map);
@@ -141,7 +157,7 @@ static struct err *read_value(struct doc **ret, struct reader *r, int depth)
         return fail_at(r, &r->event.start_mark, "more than 64 levels");
     TRY(check_event(r));
     if (r->event.type == YAML_SCALAR_EVENT)
-        return read_scalar(ret, r);
+        return read_scalar(ret, r, false);
     if (r->event.type == YAML_SEQUENCE_START_EVENT)
         return read_list(ret, r, depth);
     return read_map(ret, r, depth);
@@ -155,7 +171,10 @@ static struct err *reader_init(struct reader *r, struct doc *root, const char *f
     root->file = root->own_file;
     r->file = root->own_file ? root->own_file : "";
     yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r->parser, p, n);
+    /* the mark some editors put in front; with a set encoding libyaml would take it for text */
+    size_t skip = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    r->input = (const unsigned char *)p + skip;
+    yaml_parser_set_input_string(&r->parser, r->input, n - skip);
     TRY(next(r)); /* stream start */
     return next(r);
 }
