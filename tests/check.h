@@ -25,8 +25,8 @@ static inline void check_ok(struct err *e, const char *what, const char *file, i
 }
 
 /* The error is of `kind` and its text holds `part`; it is freed. */
-static inline void check_err(struct err *e, enum err_kind kind, const char *part, const char *what,
-                             const char *file, int line)
+static inline void check_err(struct err *e, enum err_kind kind, const char *part, const char *what, const char *file,
+                             int line)
 {
     bool good = e && err_kind(e) == kind && strstr(err_text(e), part);
     if (!good)

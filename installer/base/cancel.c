@@ -40,10 +40,7 @@ void cancel_done(struct cancel *c)
 
 struct err *wait_fd(int fd, short events, int64_t deadline_ms, const struct cancel *c)
 {
-    struct pollfd p[2] = {
-        {.fd = fd,             .events = events},
-        {.fd = c ? c->fd : -1, .events = POLLIN}
-    };
+    struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = c ? c->fd : -1, .events = POLLIN}};
     for (;;) {
         int64_t left = deadline_ms < 0 ? -1 : deadline_ms - clock_ms();
         if (deadline_ms >= 0 && left < 0)

@@ -39,8 +39,7 @@ static struct err *pipe_make(int *ret_parent, int *ret_child, bool parent_reads)
     return NULL;
 }
 
-static struct err *child_start(pid_t *ret, struct pipes *p, const char *const argv[],
-                               const struct child_opts *o)
+static struct err *child_start(pid_t *ret, struct pipes *p, const char *const argv[], const struct child_opts *o)
 {
     OWN_FD int in = -1, out = -1, err = -1;
     if (o->input)
@@ -70,8 +69,7 @@ static struct err *child_start(pid_t *ret, struct pipes *p, const char *const ar
     posix_spawnattr_setsigdefault(&attr, &dfl);
     /* its own process group: a Ctrl-C is for us, we decide what a running child does */
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    int sys =
-        posix_spawnp(ret, argv[0], &fa, &attr, (char *const *)argv, o->env ? (char *const *)o->env : environ);
+    int sys = posix_spawnp(ret, argv[0], &fa, &attr, (char *const *)argv, o->env ? (char *const *)o->env : environ);
     posix_spawn_file_actions_destroy(&fa);
     posix_spawnattr_destroy(&attr);
     return sys ? err_os(sys, "start %s", argv[0]) : NULL;
@@ -124,12 +122,10 @@ static struct err *pump(struct pipes *p, const struct child_opts *o, struct buf 
 {
     size_t sent = 0;
     while (p->in >= 0 || p->out >= 0 || p->err >= 0) {
-        struct pollfd fds[] = {
-            {.fd = p->in,                          .events = POLLOUT},
-            {.fd = p->out,                         .events = POLLIN },
-            {.fd = p->err,                         .events = POLLIN },
-            {.fd = o->cancel ? o->cancel->fd : -1, .events = POLLIN }
-        };
+        struct pollfd fds[] = {{.fd = p->in, .events = POLLOUT},
+                               {.fd = p->out, .events = POLLIN},
+                               {.fd = p->err, .events = POLLIN},
+                               {.fd = o->cancel ? o->cancel->fd : -1, .events = POLLIN}};
         int64_t left = deadline ? deadline - clock_ms() : -1;
         if (deadline && left <= 0)
             return timed_out(o);

@@ -116,13 +116,9 @@ static const struct {
     const char *name;
     int exit_code;
 } kinds[] = {
-    [ERR_FAILED] = {"failed",      1  },
-      [ERR_UNREACHABLE] = {"unreachable", 3  },
-    [ERR_UNTRUSTED] = {"untrusted",   4  },
-      [ERR_PARTIAL] = {"partial",     5  },
-    [ERR_REFUSED] = {"refused",     6  },
-      [ERR_USAGE] = {"usage",       64 },
-    [ERR_CANCELLED] = {"cancelled",   130},
+    [ERR_FAILED] = {"failed", 1},         [ERR_UNREACHABLE] = {"unreachable", 3}, [ERR_UNTRUSTED] = {"untrusted", 4},
+    [ERR_PARTIAL] = {"partial", 5},       [ERR_REFUSED] = {"refused", 6},         [ERR_USAGE] = {"usage", 64},
+    [ERR_CANCELLED] = {"cancelled", 130},
 };
 
 int err_exit_code(const struct err *e)

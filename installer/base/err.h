@@ -57,16 +57,16 @@ static inline void err_ignore(struct err *e)
     err_free(e);
 }
 
-#define TRY(x)                                                                                               \
-    do {                                                                                                     \
-        struct err *e_ = (x);                                                                                \
-        if (e_)                                                                                              \
-            return e_;                                                                                       \
+#define TRY(x)                                                                                                         \
+    do {                                                                                                               \
+        struct err *e_ = (x);                                                                                          \
+        if (e_)                                                                                                        \
+            return e_;                                                                                                 \
     } while (0)
 
-#define TRY_CTX(x, ...)                                                                                      \
-    do {                                                                                                     \
-        struct err *e_ = (x);                                                                                \
-        if (e_)                                                                                              \
-            return err_wrap(e_, __VA_ARGS__);                                                                \
+#define TRY_CTX(x, ...)                                                                                                \
+    do {                                                                                                               \
+        struct err *e_ = (x);                                                                                          \
+        if (e_)                                                                                                        \
+            return err_wrap(e_, __VA_ARGS__);                                                                          \
     } while (0)

@@ -92,8 +92,7 @@ struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, m
     OWN_FREE char *tmp = str_fmt("%s.new", name);
     if (!tmp)
         return err_os(ENOMEM, "write %s", name);
-    (void)unlinkat(dirfd, tmp,
-                   0); /* left by a crash; made new, so that its owner and mode are ours from the start */
+    (void)unlinkat(dirfd, tmp, 0); /* left by a crash; made new, so that its owner and mode are ours from the start */
     OWN_FD int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_os(errno, "create %s", tmp);

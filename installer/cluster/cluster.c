@@ -39,8 +39,7 @@ size_t cluster_control_planes(const struct cluster *c)
     return n;
 }
 
-static struct err *read_cidr(struct cidr *ret, const struct doc *network, const char *key,
-                             const char *fallback)
+static struct err *read_cidr(struct cidr *ret, const struct doc *network, const char *key, const char *fallback)
 {
     const struct doc *v = doc_get(network, key);
     if (!net_parse_cidr(v ? v->text : fallback, ret))
@@ -55,8 +54,7 @@ static struct err *read_networks(struct cluster *c)
     TRY(read_cidr(&c->services, network, "services", "10.96.0.0/12"));
     const struct doc *at = network ? network : c->doc;
     if (c->services.bits > 27)
-        return doc_err(ERR_USAGE, at, "services: a /%d block is too small; the least is /27",
-                       c->services.bits);
+        return doc_err(ERR_USAGE, at, "services: a /%d block is too small; the least is /27", c->services.bits);
     if (net_overlap(&c->pods, &c->services))
         return err_hint(doc_err(ERR_USAGE, at, "the pod network and the service network overlap"),
                         "choose two blocks that share no address");
@@ -107,11 +105,11 @@ static struct err *check_twins(const struct cluster *c, const struct host *h)
 {
     for (const struct host *o = c->hosts; o < h; o++) {
         if (str_eq(o->name, h->name))
-            return doc_err(ERR_USAGE, doc_get(h->at, "name"), "duplicate host name \"%s\" (first on line %u)",
-                           h->name, o->at->line);
+            return doc_err(ERR_USAGE, doc_get(h->at, "name"), "duplicate host name \"%s\" (first on line %u)", h->name,
+                           o->at->line);
         if (str_eq(o->address, h->address))
-            return doc_err(ERR_USAGE, doc_path(h->at, "ssh.address"),
-                           "duplicate address %s (host \"%s\" has it)", h->address, o->name);
+            return doc_err(ERR_USAGE, doc_path(h->at, "ssh.address"), "duplicate address %s (host \"%s\" has it)",
+                           h->address, o->name);
     }
     return NULL;
 }
@@ -144,14 +142,12 @@ static struct err *check_quorum(struct cluster *c)
     if (n > 7)
         return doc_err(ERR_USAGE, hosts, "%zu control-plane nodes; etcd works with at most 7", n);
     if (n == 1 && !acknowledged(c, "single-control-plane"))
-        return err_hint(
-            doc_err(ERR_USAGE, hosts, "one control-plane node: the cluster stops when this machine stops"),
-            "use three, or accept it with `acknowledge: [single-control-plane]`");
+        return err_hint(doc_err(ERR_USAGE, hosts, "one control-plane node: the cluster stops when this machine stops"),
+                        "use three, or accept it with `acknowledge: [single-control-plane]`");
     if (n % 2 == 0 && !acknowledged(c, "even-control-plane")) {
-        OWN_FREE char *text =
-            str_fmt("even-control-plane: %zu control-plane nodes survive the loss of %zu, as %zu "
-                    "would; the additional one only adds a machine that can fail",
-                    n, n / 2 - 1, n - 1);
+        OWN_FREE char *text = str_fmt("even-control-plane: %zu control-plane nodes survive the loss of %zu, as %zu "
+                                      "would; the additional one only adds a machine that can fail",
+                                      n, n / 2 - 1, n - 1);
         return text ? strs_add(&c->warnings, text) : err_os(ENOMEM, "warning");
     }
     return NULL;

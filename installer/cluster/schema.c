@@ -23,9 +23,8 @@ static struct err *check_dns_name(const struct doc *v)
     for (const char *at = v->text;;) {
         size_t n = strcspn(at, ".");
         if (total > 253 || !is_label(at, n))
-            return err_hint(
-                doc_err(ERR_USAGE, v, "%s: not a DNS-1123 name", v->key),
-                "lower-case letters, digits and '-', beginning and ending with a letter or digit");
+            return err_hint(doc_err(ERR_USAGE, v, "%s: not a DNS-1123 name", v->key),
+                            "lower-case letters, digits and '-', beginning and ending with a letter or digit");
         if (!at[n])
             return NULL;
         at += n + 1;
@@ -70,8 +69,7 @@ static struct err *check_role(const struct doc *list)
             continue;
         struct err *e = doc_err(ERR_USAGE, v, "unknown role \"%s\"", v->text);
         const char *near = schema_nearest(v->text, roles, ARRAY_LEN(roles));
-        return near ? err_hint(e, "did you mean \"%s\"?", near)
-                    : err_hint(e, "roles are control-plane and worker");
+        return near ? err_hint(e, "did you mean \"%s\"?", near) : err_hint(e, "roles are control-plane and worker");
     }
     return NULL;
 }
@@ -122,9 +120,8 @@ static struct err *check_acknowledge(const struct doc *list)
 
 static struct err *check_api_version(const struct doc *v)
 {
-    return str_eq(v->text, "caisson.dev/v1")
-               ? NULL
-               : doc_err(ERR_USAGE, v, "apiVersion: this caisson reads caisson.dev/v1");
+    return str_eq(v->text, "caisson.dev/v1") ? NULL
+                                             : doc_err(ERR_USAGE, v, "apiVersion: this caisson reads caisson.dev/v1");
 }
 
 static struct err *check_kind(const struct doc *v)
@@ -133,67 +130,67 @@ static struct err *check_kind(const struct doc *v)
 }
 
 static const struct field ssh_fields[] = {
-    {"address",         DOC_STRING, .required = true, .check = check_plain},
+    {"address", DOC_STRING, .required = true, .check = check_plain},
     {"user", DOC_STRING, .check = check_user},
-    {"port",                 DOC_INT, .check = check_port},
-    {"key",       DOC_STRING, .check = check_plain},
-    {"hostKey",                 DOC_STRING, .check = check_host_key},
+    {"port", DOC_INT, .check = check_port},
+    {"key", DOC_STRING, .check = check_plain},
+    {"hostKey", DOC_STRING, .check = check_host_key},
     {0},
 };
 static const struct field default_ssh_fields[] = {
-    {"user",               DOC_STRING, .check = check_user},
+    {"user", DOC_STRING, .check = check_user},
     {"port", DOC_INT, .check = check_port},
-    {"key",               DOC_STRING, .check = check_plain},
+    {"key", DOC_STRING, .check = check_plain},
     {0},
 };
 static const struct field taint_fields[] = {
-    {"key",             DOC_STRING, .required = true, .check = check_plain},
+    {"key", DOC_STRING, .required = true, .check = check_plain},
     {"value", DOC_STRING},
-    {"effect",                 DOC_STRING, .required = true, .check = check_effect},
-    {0      },
+    {"effect", DOC_STRING, .required = true, .check = check_effect},
+    {0},
 };
 static const struct field host_fields[] = {
-    {"name",              DOC_STRING, .required = true, .check = check_dns_name},
-    {"roles",   DOC_LIST, .required = true, .elem = DOC_STRING, .check = check_role},
-    {"ssh",                   DOC_MAP, .required = true, .map = ssh_fields},
-    {"labels",         DOC_MAP, .check = check_labels},
+    {"name", DOC_STRING, .required = true, .check = check_dns_name},
+    {"roles", DOC_LIST, .required = true, .elem = DOC_STRING, .check = check_role},
+    {"ssh", DOC_MAP, .required = true, .map = ssh_fields},
+    {"labels", DOC_MAP, .check = check_labels},
     {"taints", DOC_LIST, .map = taint_fields},
-    {0                  },
+    {0},
 };
 static const struct field dns_fields[] = {
-    {"upstream",          DOC_LIST, .elem = DOC_STRING},
+    {"upstream", DOC_LIST, .elem = DOC_STRING},
     {0},
 };
 static const struct field network_fields[] = {
-    {"pods",                DOC_STRING, .check = check_plain},
+    {"pods", DOC_STRING, .check = check_plain},
     {"services", DOC_STRING, .check = check_plain},
-    {"dns",            DOC_MAP, .map = dns_fields},
+    {"dns", DOC_MAP, .map = dns_fields},
     {0},
 };
 static const struct field defaults_fields[] = {
-    {"ssh",                      DOC_MAP, .map = default_ssh_fields},
+    {"ssh", DOC_MAP, .map = default_ssh_fields},
     {0},
 };
 static const struct field spec_fields[] = {
-    {"release",                DOC_STRING, .required = true, .check = check_plain},
-    {"trust",        DOC_LIST, .required = true, .elem = DOC_STRING, .check = check_path_list},
-    {"profile",                        DOC_STRING, .required = true, .check = check_dns_name},
-    {"network",         DOC_MAP, .map = network_fields},
-    {"hosts",      DOC_LIST, .required = true, .map = host_fields},
-    {"defaults",                        DOC_MAP, .map = defaults_fields},
-    {"overrides",DOC_MAP}, /* keys are settings of the release's components: checked by the planner */
+    {"release", DOC_STRING, .required = true, .check = check_plain},
+    {"trust", DOC_LIST, .required = true, .elem = DOC_STRING, .check = check_path_list},
+    {"profile", DOC_STRING, .required = true, .check = check_dns_name},
+    {"network", DOC_MAP, .map = network_fields},
+    {"hosts", DOC_LIST, .required = true, .map = host_fields},
+    {"defaults", DOC_MAP, .map = defaults_fields},
+    {"overrides", DOC_MAP}, /* keys are settings of the release's components: checked by the planner */
     {"acknowledge", DOC_LIST, .elem = DOC_STRING, .check = check_acknowledge},
-    {0               },
+    {0},
 };
 static const struct field metadata_fields[] = {
-    {"name",            DOC_STRING, .required = true, .check = check_dns_name},
+    {"name", DOC_STRING, .required = true, .check = check_dns_name},
     {0},
 };
 static const struct field cluster_fields[] = {
-    {"apiVersion",         DOC_STRING, .required = true, .check = check_api_version},
-    {"kind",    DOC_STRING, .required = true, .check = check_kind},
-    {"metadata",                    DOC_MAP, .required = true, .map = metadata_fields},
-    {"spec",       DOC_MAP, .required = true, .map = spec_fields},
+    {"apiVersion", DOC_STRING, .required = true, .check = check_api_version},
+    {"kind", DOC_STRING, .required = true, .check = check_kind},
+    {"metadata", DOC_MAP, .required = true, .map = metadata_fields},
+    {"spec", DOC_MAP, .required = true, .map = spec_fields},
     {0},
 };
 

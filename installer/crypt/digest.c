@@ -87,8 +87,7 @@ struct err *hmac_hex(char ret[DIGEST_HEX], const void *key, size_t key_len, cons
     size_t len = 0;
     /* an empty key must not be NULL: that would mean "the key of the last call" */
     const void *k = key_len ? key : "";
-    if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, k, key_len, p, n, md, sizeof md, &len) ||
-        len != sizeof md)
+    if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, k, key_len, p, n, md, sizeof md, &len) || len != sizeof md)
         return crypt_err(ERR_FAILED, "HMAC");
     str_hex(ret, md, sizeof md);
     return NULL;

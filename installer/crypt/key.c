@@ -19,8 +19,7 @@ static struct err *check_ec(const EVP_PKEY *pkey)
     if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, curve, sizeof curve, NULL) != 1 ||
         strcmp(curve, "prime256v1") != 0)
         return crypt_err(ERR_UNTRUSTED, "EC key on curve %s instead of P-256", *curve ? curve : "(unknown)");
-    if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, encoding, sizeof encoding, NULL) !=
-            1 ||
+    if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, encoding, sizeof encoding, NULL) != 1 ||
         strcmp(encoding, OSSL_PKEY_EC_ENCODING_GROUP) != 0)
         return crypt_err(ERR_UNTRUSTED, "EC key with explicit curve parameters");
     return NULL;
@@ -43,8 +42,7 @@ static struct err *check_type(const EVP_PKEY *pkey)
     if (EVP_PKEY_is_a(pkey, "ED25519"))
         return NULL;
     const char *name = EVP_PKEY_get0_type_name(pkey);
-    return err_new(ERR_UNTRUSTED, "key of type %s; P-256, Ed25519 and RSA are known",
-                   name ? name : "(unknown)");
+    return err_new(ERR_UNTRUSTED, "key of type %s; P-256, Ed25519 and RSA are known", name ? name : "(unknown)");
 }
 
 struct err *crypt_key_check(EVP_PKEY *pkey, bool has_private)
@@ -91,8 +89,7 @@ struct err *key_new_rsa(struct key **ret, unsigned bits)
 {
     TRY(crypt_ready());
     if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)
-        return err_new(ERR_USAGE, "RSA key of %u bits; %d to %d are possible", bits, RSA_BITS_MIN,
-                       RSA_BITS_MAX);
+        return err_new(ERR_USAGE, "RSA key of %u bits; %d to %d are possible", bits, RSA_BITS_MIN, RSA_BITS_MAX);
     return key_made(ret, EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits));
 }
 
@@ -153,8 +150,7 @@ struct err *key_from_cert(struct key **ret, const char *cert_pem)
     return NULL;
 }
 
-static struct err *private_write(struct buf *out, const struct key *k, const EVP_CIPHER *cipher,
-                                 const char *pass)
+static struct err *private_write(struct buf *out, const struct key *k, const EVP_CIPHER *cipher, const char *pass)
 {
     if (!k->has_private)
         return err_new(ERR_USAGE, "only the public half of the key is here");

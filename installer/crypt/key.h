@@ -60,5 +60,4 @@ struct err *key_sign(struct buf *out, const struct key *k, const void *msg, size
  * is accepted: ECDSA allows (r, s) and (r, n-s), and signers outside (openssl, hardware) do not normalise; so
  * bytes of a signature must never be used as an identity. Everything else, RSA keys included: ERR_UNTRUSTED.
  */
-struct err *key_verify(const struct key *k, const void *sig, size_t sig_len, const void *msg, size_t n)
-    ERR_MUST;
+struct err *key_verify(const struct key *k, const void *sig, size_t sig_len, const void *msg, size_t n) ERR_MUST;

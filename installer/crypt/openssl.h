@@ -19,8 +19,7 @@ struct key {
  * here. */
 struct err *crypt_ready(void) ERR_MUST;
 /* An error with the library's oldest queued reason behind the text; empties the queue. */
-struct err *crypt_err(enum err_kind kind, const char *fmt, ...) ERR_MUST
-    __attribute__((format(printf, 2, 3)));
+struct err *crypt_err(enum err_kind kind, const char *fmt, ...) ERR_MUST __attribute__((format(printf, 2, 3)));
 /* Refuses (ERR_UNTRUSTED) every type, curve and size that key.h does not name, and keys that are wrong in
  * themselves. */
 struct err *crypt_key_check(EVP_PKEY *pkey, bool has_private) ERR_MUST;
@@ -40,10 +39,10 @@ struct err *crypt_bio_take(struct buf *out, BIO *bio) ERR_MUST;
 /* Digest to sign with: SHA-256, or NULL for Ed25519. */
 const EVP_MD *crypt_sign_md(const EVP_PKEY *pkey);
 
-#define CRYPT_FREE(type, fn, name)                                                                           \
-    static inline void name(type *const *p)                                                                  \
-    {                                                                                                        \
-        fn(*p);                                                                                              \
+#define CRYPT_FREE(type, fn, name)                                                                                     \
+    static inline void name(type *const *p)                                                                            \
+    {                                                                                                                  \
+        fn(*p);                                                                                                        \
     }
 
 CRYPT_FREE(BIO, BIO_free_all, own_bio)

@@ -128,8 +128,7 @@ static struct err *context_make(SSL_CTX **ret, const struct tls_call *c)
 static bool name_set(SSL *ssl, const char *name)
 {
     union address a;
-    bool numeric =
-        inet_pton(AF_INET, name, &a.v4.sin_addr) == 1 || inet_pton(AF_INET6, name, &a.v6.sin6_addr) == 1;
+    bool numeric = inet_pton(AF_INET, name, &a.v4.sin_addr) == 1 || inet_pton(AF_INET6, name, &a.v6.sin6_addr) == 1;
     if (numeric)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
@@ -244,8 +243,8 @@ static struct err *request_send(const struct session *s)
     OWN_BUF struct buf req = {0};
     const char *name = s->call->name;
     bool v6 = strchr(name, ':') != NULL;
-    TRY(buf_fmt(&req, "GET %s HTTP/1.0\r\nHost: %s%s%s:%u\r\n", s->call->path, v6 ? "[" : "", name,
-                v6 ? "]" : "", s->call->port));
+    TRY(buf_fmt(&req, "GET %s HTTP/1.0\r\nHost: %s%s%s:%u\r\n", s->call->path, v6 ? "[" : "", name, v6 ? "]" : "",
+                s->call->port));
     TRY(buf_str(&req, "User-Agent: caisson/" CAISSON_VERSION "\r\nAccept: */*\r\n\r\n"));
     size_t n = 0; /* without SSL_MODE_ENABLE_PARTIAL_WRITE it is all or nothing */
     return step_run(s, STEP_WRITE, req.at, req.len, &n);
@@ -289,8 +288,7 @@ static struct err *answer_split(struct buf *body, int *ret_status, const struct 
     const char *text = buf_text(all), *end = strstr(text, "\r\n\r\n");
     int64_t status = 0;
     char digits[4] = "";
-    if (!end || end - text > HEADER_MAX || !str_starts(text, "HTTP/1.") || strlen(text) < 12 ||
-        text[8] != ' ')
+    if (!end || end - text > HEADER_MAX || !str_starts(text, "HTTP/1.") || strlen(text) < 12 || text[8] != ' ')
         return answer_wrong("no header");
     memcpy(digits, text + 9, 3);
     if (!str_int(digits, 100, 599, &status))
@@ -332,8 +330,7 @@ struct err *tls_get(struct buf *body, int *ret_status, const struct tls_call *ca
     if (!path_is_good(call->path))
         return err_new(ERR_USAGE, "bad path of an HTTPS request");
     if (!*call->name ||
-        strspn(call->name, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:") !=
-            strlen(call->name))
+        strspn(call->name, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:") != strlen(call->name))
         return err_new(ERR_USAGE, "bad server name of an HTTPS request");
     OWN_BUF struct buf all = {.max = HEADER_MAX + TLS_BODY_MAX};
     TRY_CTX(call_run(&all, call), "https://%s:%u%s", call->address, call->port, call->path);

@@ -25,8 +25,7 @@ CRYPT_FREE(CMS_ContentInfo, CMS_ContentInfo_free, own_cms)
 
 static struct err *cert_for(struct buf *pem, const struct key *k)
 {
-    struct cert_spec spec = {
-        .cn = "caisson operator", .not_before = clock_wall_s(), .not_after = TIME_FOREVER};
+    struct cert_spec spec = {.cn = "caisson operator", .not_before = clock_wall_s(), .not_after = TIME_FOREVER};
     OWN_X509 X509 *cert = NULL;
     TRY(cert_begin(&cert, &spec, k->pkey, NULL));
     TRY(cert_add_basic(cert, false, -1));
@@ -49,9 +48,7 @@ static struct err *file_create(int dirfd, const char *name, const struct buf *te
 
 static struct err *pair_absent(int dirfd)
 {
-    const char *there = file_exists(dirfd, KEY_NAME)    ? KEY_NAME
-                        : file_exists(dirfd, CERT_NAME) ? CERT_NAME
-                                                        : NULL;
+    const char *there = file_exists(dirfd, KEY_NAME) ? KEY_NAME : file_exists(dirfd, CERT_NAME) ? CERT_NAME : NULL;
     if (!there)
         return NULL;
     return err_hint(err_new(ERR_REFUSED, "%s is there already", there),
@@ -218,8 +215,8 @@ static struct err *cms_read(CMS_ContentInfo **ret, const void *sealed, size_t n)
     return NULL;
 }
 
-struct err *vault_open(struct buf *out, const void *sealed, size_t n, const char *key_pem,
-                       const char *cert_pem, const char *passphrase)
+struct err *vault_open(struct buf *out, const void *sealed, size_t n, const char *key_pem, const char *cert_pem,
+                       const char *passphrase)
 {
     OWN(own_cms) CMS_ContentInfo *cms = NULL;
     OWN_KEY struct key *k = NULL;

@@ -28,5 +28,5 @@ struct err *vault_seal(struct buf *out, const void *plain, size_t n, const char 
  * when a byte was changed, it is for other recipients, or is not AES-256-GCM with a full 16-byte tag;
  * ERR_USAGE for a key that cannot be read.
  */
-struct err *vault_open(struct buf *out, const void *sealed, size_t n, const char *key_pem,
-                       const char *cert_pem, const char *passphrase) ERR_MUST;
+struct err *vault_open(struct buf *out, const void *sealed, size_t n, const char *key_pem, const char *cert_pem,
+                       const char *passphrase) ERR_MUST;

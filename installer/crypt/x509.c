@@ -59,8 +59,7 @@ static struct err *time_read(int64_t *ret, const ASN1_TIME *t)
 
 /* ---- issue ---- */
 
-struct err *ca_create(struct buf *cert_pem, const struct key *k, const char *cn, int64_t not_before,
-                      int64_t not_after)
+struct err *ca_create(struct buf *cert_pem, const struct key *k, const char *cn, int64_t not_before, int64_t not_after)
 {
     TRY(crypt_ready());
     if (!k->has_private)
@@ -105,9 +104,8 @@ static unsigned usage_of(const struct cert_spec *spec, const EVP_PKEY *pkey)
     return 1U << USE_SIGNATURE | (EVP_PKEY_is_a(pkey, "RSA") ? 1U << USE_ENCIPHER : 0U);
 }
 
-struct err *cert_issue_for_key(struct buf *cert_pem, const struct cert_spec *spec,
-                               const struct key *subject_key, const char *ca_cert_pem,
-                               const struct key *ca_key)
+struct err *cert_issue_for_key(struct buf *cert_pem, const struct cert_spec *spec, const struct key *subject_key,
+                               const char *ca_cert_pem, const struct key *ca_key)
 {
     TRY(crypt_ready());
     OWN_X509 X509 *ca = NULL, *cert = NULL;
@@ -122,8 +120,8 @@ struct err *cert_issue_for_key(struct buf *cert_pem, const struct cert_spec *spe
     return cert_finish(cert_pem, cert, ca_key->pkey);
 }
 
-struct err *cert_issue(struct buf *cert_pem, const struct cert_spec *spec, const char *csr_pem,
-                       const char *ca_cert_pem, const struct key *ca_key)
+struct err *cert_issue(struct buf *cert_pem, const struct cert_spec *spec, const char *csr_pem, const char *ca_cert_pem,
+                       const struct key *ca_key)
 {
     OWN_KEY struct key *subject_key = NULL;
     TRY(csr_key(&subject_key, csr_pem));
@@ -164,8 +162,7 @@ static void cn_read(char *ret, size_t room, const X509 *cert)
     for (int i; (i = X509_NAME_get_index_by_NID(name, NID_commonName, last)) >= 0;)
         last = i;
     unsigned char *text = NULL;
-    int n =
-        last < 0 ? -1 : ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last)));
+    int n = last < 0 ? -1 : ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last)));
     if (n > 0 && strlen((const char *)text) == (size_t)n)
         (void)snprintf(ret, room, "%s", (const char *)text);
     OPENSSL_free(text);

@@ -37,8 +37,8 @@ struct cert_spec {
  * Appends a self-signed authority (P-256 or Ed25519 key, or RSA): basicConstraints critical CA:TRUE
  * pathlen:1, keyUsage critical keyCertSign+cRLSign, SKI and AKI.
  */
-struct err *ca_create(struct buf *cert_pem, const struct key *k, const char *cn, int64_t not_before,
-                      int64_t not_after) ERR_MUST;
+struct err *ca_create(struct buf *cert_pem, const struct key *k, const char *cn, int64_t not_before, int64_t not_after)
+    ERR_MUST;
 /*
  * Appends a certificate for the key of the first request in `csr_pem`, whose signature is checked
  * (ERR_UNTRUSTED). ERR_UNTRUSTED when ca_cert_pem is no authority or not the certificate of `ca_key`;
@@ -47,12 +47,11 @@ struct err *ca_create(struct buf *cert_pem, const struct key *k, const char *cn,
  * keyUsage critical digitalSignature (RSA: and keyEncipherment), extKeyUsage, subjectAltName when there is
  * one, SKI and AKI; the serial has 128 random bits (RFC 5280, CA/B BR 7.1 asks for 64).
  */
-struct err *cert_issue(struct buf *cert_pem, const struct cert_spec *spec, const char *csr_pem,
-                       const char *ca_cert_pem, const struct key *ca_key) ERR_MUST;
+struct err *cert_issue(struct buf *cert_pem, const struct cert_spec *spec, const char *csr_pem, const char *ca_cert_pem,
+                       const struct key *ca_key) ERR_MUST;
 /* The same for a key that is here; only its public half is used. */
-struct err *cert_issue_for_key(struct buf *cert_pem, const struct cert_spec *spec,
-                               const struct key *subject_key, const char *ca_cert_pem,
-                               const struct key *ca_key) ERR_MUST;
+struct err *cert_issue_for_key(struct buf *cert_pem, const struct cert_spec *spec, const struct key *subject_key,
+                               const char *ca_cert_pem, const struct key *ca_key) ERR_MUST;
 
 struct cert_info {
     int64_t not_before, not_after;

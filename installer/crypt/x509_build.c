@@ -123,8 +123,7 @@ struct err *cert_add_basic(X509 *cert, bool ca, long pathlen)
     if (!basic)
         return crypt_err(ERR_FAILED, "basic constraints");
     basic->ca = ca ? 0xff : 0; /* the library's ASN.1 boolean */
-    if (pathlen >= 0 &&
-        (!(basic->pathlen = ASN1_INTEGER_new()) || ASN1_INTEGER_set(basic->pathlen, pathlen) != 1))
+    if (pathlen >= 0 && (!(basic->pathlen = ASN1_INTEGER_new()) || ASN1_INTEGER_set(basic->pathlen, pathlen) != 1))
         return crypt_err(ERR_FAILED, "basic constraints");
     if (X509_add1_ext_i2d(cert, NID_basic_constraints, basic, 1, X509V3_ADD_DEFAULT) != 1)
         return crypt_err(ERR_FAILED, "basic constraints");

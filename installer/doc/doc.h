@@ -75,8 +75,7 @@ struct doc *doc_new_null(void);
 /* Puts `v` (ownership passes) under `key`, replacing an older value; returns `v`. */
 struct doc *doc_set(struct doc *map, const char *key, struct doc *v);
 struct doc *doc_set_text(struct doc *map, const char *key, const char *s);
-struct doc *doc_set_fmt(struct doc *map, const char *key, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+struct doc *doc_set_fmt(struct doc *map, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 struct doc *doc_set_int(struct doc *map, const char *key, int64_t v);
 struct doc *doc_set_bool(struct doc *map, const char *key, bool v);
 /* Appends `v` (ownership passes); returns `v`. */

@@ -5,9 +5,8 @@
 #include <string.h>
 
 static const char *const kind_names[] = {
-    [DOC_NULL] = "nothing",  [DOC_BOOL] = "true or false", [DOC_INT] = "a whole number",
-    [DOC_REAL] = "a number", [DOC_STRING] = "text",        [DOC_LIST] = "a list",
-    [DOC_MAP] = "a map",
+    [DOC_NULL] = "nothing", [DOC_BOOL] = "true or false", [DOC_INT] = "a whole number", [DOC_REAL] = "a number",
+    [DOC_STRING] = "text",  [DOC_LIST] = "a list",        [DOC_MAP] = "a map",
 };
 
 /* Edit distance; words longer than the table are never near. */

@@ -101,8 +101,7 @@ static struct err *read_scalar(struct doc **ret, const struct reader *r, bool is
     const char *s = (const char *)r->event.data.scalar.value;
     if (strlen(s) != r->event.data.scalar.length)
         return fail_at(r, &r->event.start_mark, "a NUL byte in text");
-    bool typed =
-        !is_key && r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE; /* a key "~" is not "null" */
+    bool typed = !is_key && r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE; /* a key "~" is not "null" */
     *ret = typed ? plain(s) : doc_new_text(s);
     place(r, *ret);
     return NULL;
@@ -139,8 +138,7 @@ static struct err *read_map(struct doc **ret, struct reader *r, int depth)
         TRY(read_scalar(&key, r, true));
         const struct doc *twin = doc_get(map, key->text);
         if (twin)
-            return doc_err(ERR_USAGE, key, "duplicate key \"%s\" (first on line %u)", key->text,
-                           twin->key_line);
+            return doc_err(ERR_USAGE, key, "duplicate key \"%s\" (first on line %u)", key->text, twin->key_line);
         TRY(next(r));
         struct doc *v = NULL;
         TRY(read_value(&v, r, depth + 1));

@@ -21,13 +21,13 @@ struct http {
 /* Where an answer goes, and what went wrong on the way. */
 struct sink {
     CURL *easy;
-    struct buf *body;   /* whole answers, and those with an unexpected status */
+    struct buf *body; /* whole answers, and those with an unexpected status */
     size_t max;
     http_line_fn *line; /* set: lines of a 200 answer go here */
     void *arg;
-    int fd;             /* >= 0: the bytes of a 200 or 206 answer go here */
+    int fd; /* >= 0: the bytes of a 200 or 206 answer go here */
     uint64_t written;
-    struct buf part;    /* a line that has not ended yet */
+    struct buf part; /* a line that has not ended yet */
     bool stop;
     struct err *failure;
 };
@@ -119,10 +119,10 @@ static size_t on_bytes(char *p, size_t size, size_t count, void *arg)
 /* ---- the request ---- */
 
 /* curl_easy_setopt() takes its value by type; the helper stops after the first failure. */
-#define SET(h, rc, option, value)                                    \
-    do {                                                             \
-        if ((rc) == CURLE_OK)                                        \
-            (rc) = curl_easy_setopt((h)->easy, (option), (value));   \
+#define SET(h, rc, option, value)                                                                                      \
+    do {                                                                                                               \
+        if ((rc) == CURLE_OK)                                                                                          \
+            (rc) = curl_easy_setopt((h)->easy, (option), (value));                                                     \
     } while (0)
 
 static CURLcode set_pem(struct http *h, CURLoption option, const char *pem)
@@ -307,8 +307,12 @@ struct err *http_do(struct buf *body, long *ret_status, const struct http_call *
 struct err *http_lines(struct buf *error_body, long *ret_status, const struct http_call *call, struct http *conn,
                        http_line_fn *on_line, void *arg)
 {
-    OWN(sink_done) struct sink k = {.body = error_body, .fd = -1, .line = on_line, .arg = arg,
-                                    .max = call->max_body ? call->max_body : HTTP_BODY_MAX};
+    OWN(sink_done)
+    struct sink k = {.body = error_body,
+                     .fd = -1,
+                     .line = on_line,
+                     .arg = arg,
+                     .max = call->max_body ? call->max_body : HTTP_BODY_MAX};
     TRY(call_run(conn, call, &k, ret_status));
     if (k.part.len && !k.stop) /* the last line may lack its end */
         return on_line(arg, k.part.at, k.part.len, &k.stop);

@@ -24,18 +24,18 @@ OWN_DEFINE(http, http)
 
 /* All pointers are borrowed for the time of the call; what is NULL or 0 is not used or has its default. */
 struct http_call {
-    const char *unix_socket;  /* connect here instead of to the URL's host; TLS still checks the URL's host */
-    const char *url;          /* http:// or https:// */
-    const char *method;       /* NULL: GET */
+    const char *unix_socket; /* connect here instead of to the URL's host; TLS still checks the URL's host */
+    const char *url;         /* http:// or https:// */
+    const char *method;      /* NULL: GET */
     const void *body;
     size_t body_len;
-    const char *content_type; /* of the body */
+    const char *content_type;   /* of the body */
     const char *const *headers; /* more header lines, NULL at the end */
-    const char *ca_pem;       /* the only trust anchors when given; else the system's */
-    const char *cert_pem;     /* client certificate and its key */
+    const char *ca_pem;         /* the only trust anchors when given; else the system's */
+    const char *cert_pem;       /* client certificate and its key */
     const char *key_pem;
-    int64_t timeout_ms;       /* of the whole call; 0: HTTP_TIMEOUT_MS, negative: none (a silent peer still ends it) */
-    size_t max_body;          /* 0: HTTP_BODY_MAX */
+    int64_t timeout_ms; /* of the whole call; 0: HTTP_TIMEOUT_MS, negative: none (a silent peer still ends it) */
+    size_t max_body;    /* 0: HTTP_BODY_MAX */
     const struct cancel *cancel;
 };
 

@@ -168,10 +168,12 @@ static void prefer(char *ret, size_t size, unsigned first, unsigned rows)
 
 static struct err *changed(const struct ssh *s, const struct ssh_target *t, const char *seen, const char *known)
 {
-    struct err *e = err_new(ERR_UNTRUSTED, "%s: the host key is %s, which is not the one %s", s ? s->where : t->name,
-                            seen, known);
-    return err_hint(e, "somebody may be in between; if the machine was reinstalled, remove the old key, then run "
-                       "`caisson trust host %s` and compare", t->name ? t->name : t->address);
+    struct err *e =
+        err_new(ERR_UNTRUSTED, "%s: the host key is %s, which is not the one %s", s ? s->where : t->name, seen, known);
+    return err_hint(e,
+                    "somebody may be in between; if the machine was reinstalled, remove the old key, then run "
+                    "`caisson trust host %s` and compare",
+                    t->name ? t->name : t->address);
 }
 
 static struct err *check_known(struct ssh *s, const struct ssh_target *t, struct known *k)

@@ -47,8 +47,9 @@ static struct err *try_file(bool *ret_in, struct attempt *a, const char *file)
     int rc = 0;
     if (fault)
         return note(a, file, fault);
-    SESSION_STEP(a->s, rc,
-                 libssh2_userauth_publickey_fromfile_ex(a->s->session, a->user, (unsigned)strlen(a->user), NULL, file, ""));
+    SESSION_STEP(
+        a->s, rc,
+        libssh2_userauth_publickey_fromfile_ex(a->s->session, a->user, (unsigned)strlen(a->user), NULL, file, ""));
     *ret_in = rc == 0;
     if (rc == 0)
         return NULL;
@@ -98,7 +99,8 @@ static struct err *login_failed(const struct attempt *a, const struct ssh_target
     struct err *e = err_new(ERR_UNREACHABLE, "%s: login as %s refused; tried %s; the machine offers %s", a->s->where,
                             t->user, a->tried.len ? buf_text(&a->tried) : "no key", methods);
     if (t->n_key_files == 0)
-        return err_hint(e, "name a key for %s (ssh.key), or start ssh-agent and add one", t->name ? t->name : t->address);
+        return err_hint(e, "name a key for %s (ssh.key), or start ssh-agent and add one",
+                        t->name ? t->name : t->address);
     return err_hint(e, "put the public key into ~%s/.ssh/authorized_keys: ssh-copy-id -i %s -p %d %s@%s", t->user,
                     t->key_files[0], target_port(t), t->user, t->address);
 }

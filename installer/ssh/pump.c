@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define WINDOW (4u << 20)            /* bytes the machine may send ahead of us */
-#define PACKET 32768u                /* largest data packet; libssh2 takes no more than 35000 bytes */
+#define WINDOW (4u << 20)              /* bytes the machine may send ahead of us */
+#define PACKET 32768u                  /* largest data packet; libssh2 takes no more than 35000 bytes */
 #define LOCAL_SIZE ((size_t)512 << 10) /* of `up` and of `down` */
-#define TX_HIGH ((size_t)512 << 10)  /* no more channel data while this much waits for the network */
+#define TX_HIGH ((size_t)512 << 10)    /* no more channel data while this much waits for the network */
 
 /* ---- one round ---- */
 

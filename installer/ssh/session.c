@@ -18,8 +18,8 @@
  */
 #define CIPHERS "chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 #define MACS "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
-#define KEXES                                                                                                    \
-    "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"   \
+#define KEXES                                                                                                          \
+    "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"         \
     "diffie-hellman-group16-sha512,diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256"
 
 void span_drop(struct span *b, size_t n)
@@ -200,10 +200,9 @@ static struct err *session_methods(struct ssh *s, const char *hostkey_pref)
         int method;
         const char *list;
     } prefs[] = {
-        {LIBSSH2_METHOD_KEX, KEXES},         {LIBSSH2_METHOD_HOSTKEY, hostkey_pref},
-        {LIBSSH2_METHOD_CRYPT_CS, CIPHERS},  {LIBSSH2_METHOD_CRYPT_SC, CIPHERS},
-        {LIBSSH2_METHOD_MAC_CS, MACS},       {LIBSSH2_METHOD_MAC_SC, MACS},
-        {LIBSSH2_METHOD_COMP_CS, "none"},    {LIBSSH2_METHOD_COMP_SC, "none"},
+        {LIBSSH2_METHOD_KEX, KEXES},        {LIBSSH2_METHOD_HOSTKEY, hostkey_pref}, {LIBSSH2_METHOD_CRYPT_CS, CIPHERS},
+        {LIBSSH2_METHOD_CRYPT_SC, CIPHERS}, {LIBSSH2_METHOD_MAC_CS, MACS},          {LIBSSH2_METHOD_MAC_SC, MACS},
+        {LIBSSH2_METHOD_COMP_CS, "none"},   {LIBSSH2_METHOD_COMP_SC, "none"},
     };
     for (size_t i = 0; i < ARRAY_LEN(prefs); i++)
         if (libssh2_session_method_pref(s->session, prefs[i].method, prefs[i].list) != 0)

@@ -28,9 +28,9 @@ struct ssh {
     struct ssh *via; /* session to the jump host that carries `fd`, or NULL */
     int fd;          /* TCP, or one end of the jump's bridge; nonblocking */
     struct span rx, tx;
-    int rx_sys;      /* why `fd` gives no more: errno, 0 while it works */
+    int rx_sys; /* why `fd` gives no more: errno, 0 while it works */
     bool rx_eof, tx_dead, closing;
-    char *where;     /* "cp-1 (10.77.0.11:22)" */
+    char *where;                 /* "cp-1 (10.77.0.11:22)" */
     const struct cancel *cancel; /* borrowed */
     int timeout_ms;
     int64_t deadline_ms; /* of the step the caller's thread is in */
@@ -68,11 +68,11 @@ struct err *session_err(struct ssh *s, const char *what) ERR_MUST;
 int target_port(const struct ssh_target *t);
 
 /* Calls a libssh2 function with an int-like result until it does not ask for more bytes; false ends with *ret_e set. */
-#define SESSION_STEP(s, rc, call)                               \
-    do {                                                        \
-        while (((rc) = (call)) == LIBSSH2_ERROR_EAGAIN)         \
-            TRY_CTX(session_wait(s), "%s", (s)->where);         \
-        TRY_CTX(session_flush(s), "%s", (s)->where);            \
+#define SESSION_STEP(s, rc, call)                                                                                      \
+    do {                                                                                                               \
+        while (((rc) = (call)) == LIBSSH2_ERROR_EAGAIN)                                                                \
+            TRY_CTX(session_wait(s), "%s", (s)->where);                                                                \
+        TRY_CTX(session_flush(s), "%s", (s)->where);                                                                   \
     } while (0)
 
 /* ---- connect.c ---- */

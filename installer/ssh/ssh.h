@@ -16,16 +16,16 @@
 
 /* Where and how to log in. All strings are borrowed for the time of the call. */
 struct ssh_target {
-    const char *name;             /* as people call the machine; used in texts and hints */
-    const char *address;          /* IPv4, IPv6 or a name */
-    int port;                     /* 0: 22 */
+    const char *name;    /* as people call the machine; used in texts and hints */
+    const char *address; /* IPv4, IPv6 or a name */
+    int port;            /* 0: 22 */
     const char *user;
     const char *const *key_files; /* private keys, tried in this order before the agent */
     size_t n_key_files;
-    bool no_agent;                /* do not ask SSH_AUTH_SOCK */
-    const char *host_key;         /* "SHA256:..." pins the key; NULL: known_hosts decides */
-    const char *known_hosts;      /* file in OpenSSH's format (plain or hashed names); a missing file knows no host */
-    int timeout_ms;               /* 0: SSH_TIMEOUT_MS */
+    bool no_agent;                 /* do not ask SSH_AUTH_SOCK */
+    const char *host_key;          /* "SHA256:..." pins the key; NULL: known_hosts decides */
+    const char *known_hosts;       /* file in OpenSSH's format (plain or hashed names); a missing file knows no host */
+    int timeout_ms;                /* 0: SSH_TIMEOUT_MS */
     const struct ssh_target *jump; /* go through this machine, or NULL */
 };
 

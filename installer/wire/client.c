@@ -35,7 +35,8 @@ struct err *wire_client_new(struct wire_client **ret, int in_fd, int out_fd)
     struct wire_client *c = calloc(1, sizeof *c);
     if (!c)
         return err_os(ENOMEM, "connection");
-    struct mux_opts o = {.in_fd = in_fd, .out_fd = out_fd, .max_streams = STREAMS_MAX, .ping_ms = 5000, .silence_ms = 15000};
+    struct mux_opts o = {
+        .in_fd = in_fd, .out_fd = out_fd, .max_streams = STREAMS_MAX, .ping_ms = 5000, .silence_ms = 15000};
     struct err *e = mux_new(&c->m, &o);
     if (e) {
         free(c);
@@ -203,8 +204,7 @@ static struct err *call_run(struct doc **ret_reply, struct stream *s, struct sou
 }
 
 struct err *wire_call_data(struct doc **ret_reply, struct wire_client *c, const struct doc *request,
-                           const struct wire_body *body, const struct wire_events *events,
-                           const struct cancel *cancel)
+                           const struct wire_body *body, const struct wire_events *events, const struct cancel *cancel)
 {
     OWN(stream_closep) struct stream *s = NULL;
     OWN_DOC struct doc *reply = NULL;

@@ -12,8 +12,8 @@ struct wire_client;
 
 /* A body that goes with a request: from a descriptor, or written by `produce` into a pipe in a thread of its own. */
 struct wire_body {
-    int fd;                                        /* read to its end when `produce` is NULL; borrowed */
-    struct err *(*produce)(void *arg, int fd) ERR_MUST; /* may see EPIPE when the node has answered already */
+    int fd;                                            /* read to its end when `produce` is NULL; borrowed */
+    struct err *(*produce)(void *arg, int fd)ERR_MUST; /* may see EPIPE when the node has answered already */
     void *arg;
 };
 
@@ -34,14 +34,14 @@ struct err *wire_call(struct doc **ret_reply, struct wire_client *c, const struc
                       const struct cancel *cancel) ERR_MUST;
 /* The same with a body and progress; `body` and `events` may be NULL. */
 struct err *wire_call_data(struct doc **ret_reply, struct wire_client *c, const struct doc *request,
-                           const struct wire_body *body, const struct wire_events *events,
-                           const struct cancel *cancel) ERR_MUST;
+                           const struct wire_body *body, const struct wire_events *events, const struct cancel *cancel)
+    ERR_MUST;
 /*
  * Opens a tunnel, {"op":"dial","port":6443}. *ret_fd is one end of a socketpair that carries the connection's bytes;
  * the caller closes it. It reads as ended when the connection to the node is lost.
  */
-struct err *wire_tunnel(struct wire_client *c, const struct doc *request, int *ret_fd,
-                        const struct cancel *cancel) ERR_MUST;
+struct err *wire_tunnel(struct wire_client *c, const struct doc *request, int *ret_fd, const struct cancel *cancel)
+    ERR_MUST;
 /* True once the connection cannot be used any more. */
 bool wire_client_is_broken(struct wire_client *c);
 /* Ends calls and tunnels, joins the threads. No thread may be in a call. NULL is fine. */

@@ -21,11 +21,11 @@ enum frame_type {
     FRAME_PONG = 9,
 };
 
-#define FRAME_MORE 0x80u                  /* bit beside the type: the record goes on in the next frame of the stream */
-#define FRAME_HEAD 9u                     /* bytes before the payload */
-#define FRAME_PAYLOAD_MAX 65536u          /* bytes of payload */
+#define FRAME_MORE 0x80u                   /* bit beside the type: the record goes on in the next frame of the stream */
+#define FRAME_HEAD 9u                      /* bytes before the payload */
+#define FRAME_PAYLOAD_MAX 65536u           /* bytes of payload */
 #define FRAME_RECORD_MAX ((size_t)4 << 20) /* bytes of one JSON record in all its frames */
-#define FRAME_WINDOW_START (1u << 20)     /* credit of each direction of a new stream, bytes */
+#define FRAME_WINDOW_START (1u << 20)      /* credit of each direction of a new stream, bytes */
 
 struct frame {
     enum frame_type type;

@@ -25,8 +25,8 @@ struct stream {
     struct cancel wake;  /* set at every change unless it is set already */
     bool woken;
     struct ring rx;
-    uint32_t rx_credit;  /* bytes the peer may still send */
-    uint32_t rx_taken;   /* bytes read since credit was given back */
+    uint32_t rx_credit; /* bytes the peer may still send */
+    uint32_t rx_taken;  /* bytes read since credit was given back */
     bool rx_end, tx_end, reset, replied;
     uint32_t tx_credit;
     struct buf part; /* the record that is arriving */
@@ -40,8 +40,8 @@ struct stream {
 
 struct mux {
     struct mux_opts o;
-    pthread_mutex_t lock;     /* everything below and every stream's fields */
-    pthread_mutex_t out_lock; /* whole frames on out_fd; taken after, never before, `lock` is given back */
+    pthread_mutex_t lock;      /* everything below and every stream's fields */
+    pthread_mutex_t out_lock;  /* whole frames on out_fd; taken after, never before, `lock` is given back */
     pthread_mutex_t open_lock; /* controller: requests go out in the order of their ids */
     struct cancel broken;
     bool is_broken;

@@ -113,7 +113,8 @@ static void on_request(void *arg, struct stream *s, struct buf *request)
 struct err *wire_serve(int in_fd, int out_fd, const struct wire_handler *h)
 {
     struct server server = {.h = h, .lock = PTHREAD_MUTEX_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
-    struct mux_opts o = {.in_fd = in_fd, .out_fd = out_fd, .on_request = on_request, .arg = &server, .max_streams = STREAMS_MAX};
+    struct mux_opts o = {
+        .in_fd = in_fd, .out_fd = out_fd, .on_request = on_request, .arg = &server, .max_streams = STREAMS_MAX};
     OWN(mux_freep) struct mux *m = NULL;
     TRY(mux_new(&m, &o));
     mux_wait(m);

@@ -9,7 +9,7 @@
  * A handler that has to answer before it is done (a tunnel) calls wire_answer() itself.
  */
 struct wire_handler {
-    struct err *(*handle)(void *arg, struct stream *s, const struct doc *request, struct doc *reply) ERR_MUST;
+    struct err *(*handle)(void *arg, struct stream *s, const struct doc *request, struct doc *reply)ERR_MUST;
     void *arg;
 };
 

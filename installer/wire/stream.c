@@ -159,8 +159,8 @@ struct err *stream_open(struct stream **ret, struct mux *m, const struct doc *re
     /* Ids must go out in rising order, so that the node can tell a late frame from a wrong one. */
     pthread_mutex_lock(&m->open_lock);
     pthread_mutex_lock(&m->lock);
-    struct err *e = m->last_id == UINT32_MAX ? err_new(ERR_UNREACHABLE, "connection is used up")
-                                             : mux_add(&s, m, m->last_id + 1);
+    struct err *e =
+        m->last_id == UINT32_MAX ? err_new(ERR_UNREACHABLE, "connection is used up") : mux_add(&s, m, m->last_id + 1);
     if (!e)
         m->last_id++;
     pthread_mutex_unlock(&m->lock);

@@ -33,11 +33,11 @@ void stream_close(struct stream *s);
 /* ---- for pumps: a stream beside other descriptors in one poll() ---- */
 
 struct stream_state {
-    size_t credit;    /* bytes that may be sent now */
-    size_t readable;  /* bytes that can be read now */
-    bool ended;       /* the peer sends no more body (readable may still be left) */
-    bool record;      /* stream_next() would not wait */
-    bool failed;      /* reset by the peer, or the connection is gone */
+    size_t credit;   /* bytes that may be sent now */
+    size_t readable; /* bytes that can be read now */
+    bool ended;      /* the peer sends no more body (readable may still be left) */
+    bool record;     /* stream_next() would not wait */
+    bool failed;     /* reset by the peer, or the connection is gone */
 };
 
 /* What can be done now; afterwards stream_fd() becomes readable at the next change. */

@@ -55,9 +55,7 @@ static void input_larger_than_a_pipe(void **state)
     assert_non_null(data);
     for (size_t i = 0; i < SIZE; i++)
         data[i] = (char)(i * 7 + (i >> 9));
-    OK(shell("cat",
-             &(struct child_opts){.input = data, .input_len = SIZE, .output = &out, .timeout_ms = 60000},
-             NULL));
+    OK(shell("cat", &(struct child_opts){.input = data, .input_len = SIZE, .output = &out, .timeout_ms = 60000}, NULL));
     assert_int_equal(out.len, SIZE);
     assert_memory_equal(out.at, data, SIZE);
 }
@@ -67,11 +65,9 @@ static void input_not_read(void **state)
     (void)state;
     enum { SIZE = 1 << 20 };
     OWN_FREE char *data = calloc(1, SIZE);
-    OK(shell("exec <&-; exit 0", &(struct child_opts){.input = data, .input_len = SIZE, .timeout_ms = 60000},
-             NULL));
+    OK(shell("exec <&-; exit 0", &(struct child_opts){.input = data, .input_len = SIZE, .timeout_ms = 60000}, NULL));
     OWN_BUF struct buf out = {0};
-    OK(shell("cat", &(struct child_opts){.input = "", .output = &out},
-             NULL)); /* no bytes: end of file at once */
+    OK(shell("cat", &(struct child_opts){.input = "", .output = &out}, NULL)); /* no bytes: end of file at once */
     assert_int_equal(out.len, 0);
 }
 
@@ -108,8 +104,7 @@ static void expect_timeout(const char *script)
 {
     int status = 0;
     int64_t from = clock_ms();
-    FAILS(ERR_FAILED, "sh: timed out after 0.3 s",
-          shell(script, &(struct child_opts){.timeout_ms = 300}, &status));
+    FAILS(ERR_FAILED, "sh: timed out after 0.3 s", shell(script, &(struct child_opts){.timeout_ms = 300}, &status));
     int64_t took = clock_ms() - from;
     assert_true(took >= 300 && took < 10000);
     assert_int_equal(status, 128 + SIGKILL);
@@ -195,9 +190,8 @@ static void no_descriptors_leak(void **state)
 
 int main(void)
 {
-    (void)signal(SIGPIPE, SIG_IGN); /* as child.h asks */
-    (void)close_range(3, ~0U,
-                      CLOSE_RANGE_CLOEXEC); /* what the caller of the test left open is not our leak */
+    (void)signal(SIGPIPE, SIG_IGN);                 /* as child.h asks */
+    (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* what the caller of the test left open is not our leak */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_and_status),
         cmocka_unit_test(no_such_program),

@@ -35,13 +35,9 @@ static void exit_codes(void **state)
         int code;
         const char *name;
     } want[] = {
-        {ERR_FAILED,      1,   "failed"     },
-        {ERR_UNREACHABLE, 3,   "unreachable"},
-        {ERR_UNTRUSTED,   4,   "untrusted"  },
-        {ERR_PARTIAL,     5,   "partial"    },
-        {ERR_REFUSED,     6,   "refused"    },
-        {ERR_USAGE,       64,  "usage"      },
-        {ERR_CANCELLED,   130, "cancelled"  },
+        {ERR_FAILED, 1, "failed"},         {ERR_UNREACHABLE, 3, "unreachable"}, {ERR_UNTRUSTED, 4, "untrusted"},
+        {ERR_PARTIAL, 5, "partial"},       {ERR_REFUSED, 6, "refused"},         {ERR_USAGE, 64, "usage"},
+        {ERR_CANCELLED, 130, "cancelled"},
     };
     for (size_t i = 0; i < ARRAY_LEN(want); i++) {
         struct err *e = err_new(want[i].kind, "x");
@@ -85,8 +81,8 @@ static void integers(void **state)
     assert_true(str_int("9223372036854775807", INT64_MIN, INT64_MAX, &v) && v == INT64_MAX);
     assert_true(str_int("-9223372036854775808", INT64_MIN, INT64_MAX, &v) && v == INT64_MIN);
     v = 5;
-    static const char *const bad[] = {
-        "", "-", "+1", " 1", "1 ", "1x", "0x1", "1.0", "--1", "9223372036854775808", "11", "-1"};
+    static const char *const bad[] = {"",   "-", "+1", " 1", "1 ", "1x", "0x1", "1.0", "--1", "9223372036854775808",
+                                      "11", "-1"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_false(str_int(bad[i], 0, 10, &v));
     assert_int_equal(v, 5);

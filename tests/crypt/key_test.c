@@ -90,8 +90,7 @@ static void genpkey(struct buf *out, const char *const args[])
 static void public_of(struct buf *out, const struct buf *private_pem)
 {
     OK(child_run((const char *const[]){"openssl", "pkey", "-pubout", NULL},
-                 &(struct child_opts){.input = private_pem->at, .input_len = private_pem->len, .output = out},
-                 NULL));
+                 &(struct child_opts){.input = private_pem->at, .input_len = private_pem->len, .output = out}, NULL));
 }
 
 /* ---- tests ---- */
@@ -254,10 +253,10 @@ static void other_types_refused(void **state)
 {
     (void)state;
     static const char *const kinds[][5] = {
-        {"-algorithm", "EC",                  "-pkeyopt", "ec_paramgen_curve:P-384",     NULL},
-        {"-algorithm", "EC",                  "-pkeyopt", "ec_paramgen_curve:secp256k1", NULL},
-        {"-algorithm", "ED448",               NULL      },
-        {"-algorithm",  "RSA", "-pkeyopt",       "rsa_keygen_bits:1024",                              NULL                      },
+        {"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", NULL},
+        {"-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1", NULL},
+        {"-algorithm", "ED448", NULL},
+        {"-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         OWN_BUF struct buf pem = {0}, pub = {0};
@@ -341,8 +340,8 @@ static void like_openssl(void **state)
     check_write(dir, "pub", pub.at, pub.len);
     check_write(dir, "sig", sig.at, sig.len);
     check_write(dir, "msg", MSG, MSG_LEN);
-    OK(child_run((const char *const[]){"openssl", "dgst", "-sha256", "-verify", pub_path, "-signature",
-                                       sig_path, msg_path, NULL},
+    OK(child_run((const char *const[]){"openssl", "dgst", "-sha256", "-verify", pub_path, "-signature", sig_path,
+                                       msg_path, NULL},
                  &(struct child_opts){0}, NULL));
     OK(child_run((const char *const[]){"openssl", "dgst", "-sha256", "-sign", key_path, msg_path, NULL},
                  &(struct child_opts){.output = &theirs}, NULL));
@@ -364,11 +363,11 @@ static void ed25519_vector(void **state)
     const char *pub = "-----BEGIN PUBLIC KEY-----\n"
                       "MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\n"
                       "-----END PUBLIC KEY-----\n";
-    static const unsigned char sig[64] = {
-        0x92, 0xa0, 0x09, 0xa9, 0xf0, 0xd4, 0xca, 0xb8, 0x72, 0x0e, 0x82, 0x0b, 0x5f, 0x64, 0x25, 0x40,
-        0xa2, 0xb2, 0x7b, 0x54, 0x16, 0x50, 0x3f, 0x8f, 0xb3, 0x76, 0x22, 0x23, 0xeb, 0xdb, 0x69, 0xda,
-        0x08, 0x5a, 0xc1, 0xe4, 0x3e, 0x15, 0x99, 0x6e, 0x45, 0x8f, 0x36, 0x13, 0xd0, 0xf1, 0x1d, 0x8c,
-        0x38, 0x7b, 0x2e, 0xae, 0xb4, 0x30, 0x2a, 0xee, 0xb0, 0x0d, 0x29, 0x16, 0x12, 0xbb, 0x0c, 0x00};
+    static const unsigned char sig[64] = {0x92, 0xa0, 0x09, 0xa9, 0xf0, 0xd4, 0xca, 0xb8, 0x72, 0x0e, 0x82, 0x0b, 0x5f,
+                                          0x64, 0x25, 0x40, 0xa2, 0xb2, 0x7b, 0x54, 0x16, 0x50, 0x3f, 0x8f, 0xb3, 0x76,
+                                          0x22, 0x23, 0xeb, 0xdb, 0x69, 0xda, 0x08, 0x5a, 0xc1, 0xe4, 0x3e, 0x15, 0x99,
+                                          0x6e, 0x45, 0x8f, 0x36, 0x13, 0xd0, 0xf1, 0x1d, 0x8c, 0x38, 0x7b, 0x2e, 0xae,
+                                          0xb4, 0x30, 0x2a, 0xee, 0xb0, 0x0d, 0x29, 0x16, 0x12, 0xbb, 0x0c, 0x00};
     OWN_KEY struct key *k = NULL;
     OK(key_public_from_pem(&k, pub, strlen(pub)));
     OK(key_verify(k, sig, sizeof sig, "\x72", 1));

@@ -63,14 +63,14 @@ static void authority(const char *name, const char *const leafs[])
 static const struct {
     const char *name, *text;
 } pages[] = {
-    {"page",      "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nall is well"},
-    {"open-end",  "HTTP/1.1 200 OK\r\n\r\nall is well"                                                  },
-    {"sick",      "HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"                       },
-    {"cut",       "HTTP/1.0 200 OK\r\nContent-Length: 12\r\n\r\nall is well"                            },
-    {"no-length", "HTTP/1.0 200 OK\r\nContent-Length: 11x\r\n\r\nall is well"                           },
-    {"no-status", "HTTP/1.0 2x0 OK\r\n\r\n"                                                             },
-    {"no-end",    "HTTP/1.0 200 OK\r\n"                                                                 },
-    {"no-http",   "220 mail.test ESMTP\r\n\r\n"                                                         },
+    {"page", "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nall is well"},
+    {"open-end", "HTTP/1.1 200 OK\r\n\r\nall is well"},
+    {"sick", "HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"},
+    {"cut", "HTTP/1.0 200 OK\r\nContent-Length: 12\r\n\r\nall is well"},
+    {"no-length", "HTTP/1.0 200 OK\r\nContent-Length: 11x\r\n\r\nall is well"},
+    {"no-status", "HTTP/1.0 2x0 OK\r\n\r\n"},
+    {"no-end", "HTTP/1.0 200 OK\r\n"},
+    {"no-http", "220 mail.test ESMTP\r\n\r\n"},
 };
 
 static int files_make(void **state)
@@ -113,8 +113,7 @@ static int listen_any(uint16_t *ret_port)
 
 static bool accepts(uint16_t port)
 {
-    struct sockaddr_in a = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     OWN_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return connect(fd, (const struct sockaddr *)&a, sizeof a) == 0;
 }
@@ -178,8 +177,7 @@ static void against_server(const char *version)
     OWN(server_stop) struct server s = server_start(version);
     int status = 0;
     OWN_BUF struct buf body = {0};
-    const struct attempt good = {
-        .port = s.port, .name = "node.test", .path = "/page", .ca = "ca", .client = "client"};
+    const struct attempt good = {.port = s.port, .name = "node.test", .path = "/page", .ca = "ca", .client = "client"};
     struct attempt a = good;
     OK(attempt(&body, &status, &a));
     assert_int_equal(status, 200);
@@ -231,13 +229,11 @@ static void answers(void **state)
     OK(attempt(&body, &status, &a));
     assert_int_equal(status, 503);
     assert_int_equal(body.len, 0);
-    static const char *const wrong[][2] = {
-        {"/cut",       "as long as announced"},
-        {"/no-status", "no status"           },
-        {"/no-end",    "no header"           },
-        {"/no-http",   "no header"           },
-        {"/no-length", "no length"           }
-    };
+    static const char *const wrong[][2] = {{"/cut", "as long as announced"},
+                                           {"/no-status", "no status"},
+                                           {"/no-end", "no header"},
+                                           {"/no-http", "no header"},
+                                           {"/no-length", "no length"}};
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         a.path = wrong[i][0];
         FAILS(ERR_UNREACHABLE, wrong[i][1], attempt(&body, &status, &a));
@@ -257,9 +253,8 @@ static void deadline_holds(void **state)
     int status = 0;
     int64_t from = clock_ms();
     FAILS(ERR_UNREACHABLE, "timed out",
-          attempt(
-              &body, &status,
-              &(struct attempt){.port = port, .name = "node.test", .path = "/", .ca = "ca", .wait_ms = 300}));
+          attempt(&body, &status,
+                  &(struct attempt){.port = port, .name = "node.test", .path = "/", .ca = "ca", .wait_ms = 300}));
     int64_t took = clock_ms() - from;
     assert_true(took >= 300 && took < 5000);
 }
@@ -275,10 +270,9 @@ static void cancel_holds(void **state)
     cancel_set(&c);
     OWN_BUF struct buf body = {0};
     int status = 0;
-    FAILS(
-        ERR_CANCELLED, "cancelled",
-        attempt(&body, &status,
-                &(struct attempt){.port = port, .name = "node.test", .path = "/", .ca = "ca", .cancel = &c}));
+    FAILS(ERR_CANCELLED, "cancelled",
+          attempt(&body, &status,
+                  &(struct attempt){.port = port, .name = "node.test", .path = "/", .ca = "ca", .cancel = &c}));
 }
 
 static void nobody_there(void **state)
@@ -290,8 +284,7 @@ static void nobody_there(void **state)
     OWN_BUF struct buf body = {0};
     int status = 0;
     FAILS(ERR_UNREACHABLE, "refused",
-          attempt(&body, &status,
-                  &(struct attempt){.port = port, .name = "node.test", .path = "/", .ca = "ca"}));
+          attempt(&body, &status, &(struct attempt){.port = port, .name = "node.test", .path = "/", .ca = "ca"}));
 }
 
 static void bad_arguments(void **state)
@@ -312,8 +305,7 @@ static void bad_arguments(void **state)
     a.ca = "missing";
     FAILS(ERR_FAILED, "missing.crt", attempt(&body, &status, &a));
     OWN_FREE char *ca = check_path(folder, "ca.crt");
-    const struct tls_call named = {
-        .address = "localhost", .port = 1, .name = "x", .path = "/", .ca_file = ca};
+    const struct tls_call named = {.address = "localhost", .port = 1, .name = "x", .path = "/", .ca_file = ca};
     FAILS(ERR_USAGE, "numeric address", tls_get(&body, &status, &named));
 }
 

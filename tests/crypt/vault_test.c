@@ -66,10 +66,8 @@ static void opens_again(void **state)
     assert_int_equal(plain.len, sizeof SECRET);
     assert_memory_equal(plain.at, SECRET, sizeof SECRET);
     buf_done(&plain);
-    FAILS(ERR_UNTRUSTED, "other keys",
-          vault_open(&plain, sealed.at, sealed.len, other.key.at, other.cert.at, NULL));
-    FAILS(ERR_USAGE, "belong together",
-          vault_open(&plain, sealed.at, sealed.len, other.key.at, p.cert.at, NULL));
+    FAILS(ERR_UNTRUSTED, "other keys", vault_open(&plain, sealed.at, sealed.len, other.key.at, other.cert.at, NULL));
+    FAILS(ERR_USAGE, "belong together", vault_open(&plain, sealed.at, sealed.len, other.key.at, p.cert.at, NULL));
     FAILS(ERR_USAGE, "operator key", vault_open(&plain, sealed.at, sealed.len, "", p.cert.at, NULL));
     assert_int_equal(plain.len, 0);
 }
@@ -98,10 +96,8 @@ static void passphrase(void **state)
     OWN_BUF struct buf sealed = {0}, plain = {0};
     assert_true(key_pem_is_protected(p.key.at, p.key.len));
     OK(seal_for(&sealed, &p));
-    FAILS(ERR_USAGE, "needs a passphrase",
-          vault_open(&plain, sealed.at, sealed.len, p.key.at, p.cert.at, NULL));
-    FAILS(ERR_USAGE, "wrong passphrase",
-          vault_open(&plain, sealed.at, sealed.len, p.key.at, p.cert.at, "far"));
+    FAILS(ERR_USAGE, "needs a passphrase", vault_open(&plain, sealed.at, sealed.len, p.key.at, p.cert.at, NULL));
+    FAILS(ERR_USAGE, "wrong passphrase", vault_open(&plain, sealed.at, sealed.len, p.key.at, p.cert.at, "far"));
     OK(vault_open(&plain, sealed.at, sealed.len, p.key.at, p.cert.at, "over the hills"));
     assert_memory_equal(plain.at, SECRET, sizeof SECRET);
 }
@@ -116,12 +112,11 @@ static void opens_with_stock_openssl(void **state)
     const struct pair *both[] = {&a, &b};
     for (size_t i = 0; i < 2; i++) {
         OWN_BUF struct buf plain = {0}, ours = {0};
-        OWN_FREE char *key = check_path(both[i]->dir, "operator.key"),
-                      *cert = check_path(both[i]->dir, "operator.crt");
+        OWN_FREE char *key = check_path(both[i]->dir, "operator.key"), *cert = check_path(both[i]->dir, "operator.crt");
         OWN_FREE char *vault = check_path(both[i]->dir, "secrets.vault");
         check_write(both[i]->dir, "secrets.vault", sealed.at, sealed.len);
-        OK(child_run((const char *const[]){"openssl", "cms", "-decrypt", "-binary", "-inform", "PEM", "-in",
-                                           vault, "-inkey", key, "-recip", cert, NULL},
+        OK(child_run((const char *const[]){"openssl", "cms", "-decrypt", "-binary", "-inform", "PEM", "-in", vault,
+                                           "-inkey", key, "-recip", cert, NULL},
                      &(struct child_opts){.output = &plain}, NULL));
         assert_int_equal(plain.len, sizeof SECRET);
         assert_memory_equal(plain.at, SECRET, sizeof SECRET);
@@ -135,9 +130,8 @@ static void says_what_it_is(void **state)
     OWN_PAIR struct pair p = pair_make(NULL);
     OWN_BUF struct buf sealed = {0}, text = {0};
     OK(seal_for(&sealed, &p));
-    OK(child_run(
-        (const char *const[]){"openssl", "cms", "-cmsout", "-print", "-noout", "-inform", "PEM", NULL},
-        &(struct child_opts){.input = sealed.at, .input_len = sealed.len, .output = &text}, NULL));
+    OK(child_run((const char *const[]){"openssl", "cms", "-cmsout", "-print", "-noout", "-inform", "PEM", NULL},
+                 &(struct child_opts){.input = sealed.at, .input_len = sealed.len, .output = &text}, NULL));
     assert_non_null(strstr(text.at, "authEnvelopedData"));
     assert_non_null(strstr(text.at, "aes-256-gcm"));
     assert_non_null(strstr(text.at, "dhSinglePass-stdDH-sha256kdf-scheme"));
@@ -226,18 +220,16 @@ static void other_forms_refused(void **state)
     static const char *const words[] = {"not authenticated", "not AES-256-GCM"};
     for (size_t i = 0; i < 2; i++) {
         OWN_BUF struct buf sealed = {0}, plain = {0};
-        OK(child_run((const char *const[]){"openssl", "cms", "-encrypt", "-binary", ciphers[i], "-outform",
-                                           "PEM", "-recip", cert, NULL},
-                     &(struct child_opts){.input = SECRET, .input_len = sizeof SECRET, .output = &sealed},
-                     NULL));
+        OK(child_run((const char *const[]){"openssl", "cms", "-encrypt", "-binary", ciphers[i], "-outform", "PEM",
+                                           "-recip", cert, NULL},
+                     &(struct child_opts){.input = SECRET, .input_len = sizeof SECRET, .output = &sealed}, NULL));
         FAILS(ERR_UNTRUSTED, words[i], vault_open(&plain, sealed.at, sealed.len, p.key.at, p.cert.at, NULL));
     }
     OWN_BUF struct buf sealed = {0}, plain = {0};
-    OK(child_run((const char *const[]){"openssl", "cms", "-encrypt", "-binary", "-aes-256-gcm", "-outform",
-                                       "PEM", "-recip", cert, NULL},
+    OK(child_run((const char *const[]){"openssl", "cms", "-encrypt", "-binary", "-aes-256-gcm", "-outform", "PEM",
+                                       "-recip", cert, NULL},
                  &(struct child_opts){.input = SECRET, .input_len = sizeof SECRET, .output = &sealed}, NULL));
-    OK(vault_open(&plain, sealed.at, sealed.len, p.key.at, p.cert.at,
-                  NULL)); /* theirs of the right form opens */
+    OK(vault_open(&plain, sealed.at, sealed.len, p.key.at, p.cert.at, NULL)); /* theirs of the right form opens */
     assert_memory_equal(plain.at, SECRET, sizeof SECRET);
     FAILS(ERR_UNTRUSTED, "cannot be read", vault_open(&plain, "x", 1, p.key.at, p.cert.at, NULL));
 }

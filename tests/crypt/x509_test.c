@@ -67,8 +67,8 @@ static void x509_text(struct buf *out, const struct buf *pem)
 }
 
 /* openssl's verdict on `leaf`, with `purpose` and `more` (a further option and its value, or NULLs). */
-static struct err *openssl_verify(const struct buf *ca, const struct buf *leaf, const char *purpose,
-                                  const char *option, const char *value)
+static struct err *openssl_verify(const struct buf *ca, const struct buf *leaf, const char *purpose, const char *option,
+                                  const char *value)
 {
     OWN_FOLDER char *dir = check_folder();
     OWN_FREE char *ca_path = check_path(dir, "ca"), *leaf_path = check_path(dir, "leaf");
@@ -162,8 +162,7 @@ static void authority_constraints(void **state)
     OK(cert_info(f->ca.at, &info));
     assert_true(info.ca);
 
-    struct cert_spec spec = {
-        .cn = "sub-ca", .ca = true, .not_before = f->now - 300, .not_after = f->now + DAY};
+    struct cert_spec spec = {.cn = "sub-ca", .ca = true, .not_before = f->now - 300, .not_after = f->now + DAY};
     OK(cert_issue(&sub, &spec, f->csr.at, f->ca.at, f->ca_key));
     buf_done(&text);
     x509_text(&text, &sub);
@@ -188,8 +187,7 @@ static void leaf_is_no_authority(void **state)
     struct cert_spec spec = spec_of(f);
     OWN_BUF struct buf leaf = {0}, below = {0};
     OK(cert_issue(&leaf, &spec, f->csr.at, f->ca.at, f->ca_key));
-    FAILS(ERR_UNTRUSTED, "no certificate authority",
-          cert_issue(&below, &spec, f->csr.at, leaf.at, f->leaf_key));
+    FAILS(ERR_UNTRUSTED, "no certificate authority", cert_issue(&below, &spec, f->csr.at, leaf.at, f->leaf_key));
     FAILS(ERR_UNTRUSTED, "not the one", cert_issue(&below, &spec, f->csr.at, f->ca.at, f->leaf_key));
     assert_int_equal(below.len, 0);
 }
@@ -231,9 +229,8 @@ static void requests_of_other_keys_refused(void **state)
     const struct fixture *f = *state;
     struct cert_spec spec = spec_of(f);
     OWN_BUF struct buf csr = {0}, leaf = {0};
-    OK(child_run((const char *const[]){"openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
-                                       "ec_paramgen_curve:P-384", "-nodes", "-keyout", "/dev/null", "-subj",
-                                       "/CN=x", NULL},
+    OK(child_run((const char *const[]){"openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384",
+                                       "-nodes", "-keyout", "/dev/null", "-subj", "/CN=x", NULL},
                  &(struct child_opts){.output = &csr}, NULL));
     FAILS(ERR_UNTRUSTED, "secp384r1", cert_issue(&leaf, &spec, csr.at, f->ca.at, f->ca_key));
 }

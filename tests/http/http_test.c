@@ -58,12 +58,12 @@ static int teardown(void **state)
     return 0;
 }
 
-#define NEED_SERVER()                       \
-    do {                                    \
-        if (no_server) {                    \
-            print_message("%s\n", no_server); \
-            skip();                         \
-        }                                   \
+#define NEED_SERVER()                                                                                                  \
+    do {                                                                                                               \
+        if (no_server) {                                                                                               \
+            print_message("%s\n", no_server);                                                                          \
+            skip();                                                                                                    \
+        }                                                                                                              \
     } while (0)
 
 static void ok(struct err *e)
@@ -98,8 +98,8 @@ static void test_request_and_answer(void **state)
     (void)state;
     NEED_SERVER();
     const char *const more[] = {"X-Extra: yes", NULL};
-    struct http_call call = {.method = "PATCH", .body = "some text", .body_len = 9, .content_type = "text/plain",
-                             .headers = more};
+    struct http_call call = {
+        .method = "PATCH", .body = "some text", .body_len = 9, .content_type = "text/plain", .headers = more};
     OWN_BUF struct buf out = {0};
     long status = 0;
     ok(fetch(call, plain, "/echo", &out, &status));

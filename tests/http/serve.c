@@ -26,11 +26,14 @@ static bool make_cert(const char *dir, const char *name, const char *subject, co
 {
     OWN_FREE char *key = str_fmt("%s/%s.key", dir, name), *pem = str_fmt("%s/%s.pem", dir, name);
     OWN_FREE char *ca = str_fmt("%s/ca.pem", dir), *ca_key = str_fmt("%s/ca.key", dir);
-    const char *const argv[] = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                                "-nodes", "-days", "2", "-subj", subject, "-keyout", key, "-out", pem, "-addext",
-                                extension, "-CA", ca, "-CAkey", ca_key, NULL};
-    const char *const self[] = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                                "-nodes", "-days", "2", "-subj", subject, "-keyout", key, "-out", pem, NULL};
+    const char *const argv[] = {
+        "openssl", "req",   "-x509",   "-newkey", "ec",    "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-nodes",  "-days", "2",       "-subj",   subject, "-keyout",  key,
+        "-out",    pem,     "-addext", extension, "-CA",   ca,         "-CAkey",
+        ca_key,    NULL};
+    const char *const self[] = {"openssl", "req",   "-x509", "-newkey", "ec",    "-pkeyopt", "ec_paramgen_curve:P-256",
+                                "-nodes",  "-days", "2",     "-subj",   subject, "-keyout",  key,
+                                "-out",    pem,     NULL};
     return ran(str_eq(name, "ca") || str_eq(name, "other") ? self : argv);
 }
 

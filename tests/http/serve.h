@@ -1,4 +1,5 @@
-/* serve: runs a python3 server script of the tests; it says its ports on the first line of its output and ends with us. */
+/* serve: runs a python3 server script of the tests; it says its ports on the first line of its output and ends with us.
+ */
 #pragma once
 #include "base/buf.h"
 

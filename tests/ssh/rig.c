@@ -65,9 +65,10 @@ static void write_text(const struct rig *r, const char *name, const char *text)
 static void write_config(const struct rig *r, const char *extra)
 {
     OWN_BUF struct buf b = {0};
-    must(buf_fmt(&b, "Port %d\nListenAddress 127.0.0.1\nPidFile none\nUsePAM no\nStrictModes no\nUseDNS no\n"
-                     "AuthorizedKeysFile %s/authorized_keys\nMaxStartups 500\nPerSourceMaxStartups none\n"
-                     "PasswordAuthentication no\nPermitRootLogin yes\nPrintMotd no\n%s",
+    must(buf_fmt(&b,
+                 "Port %d\nListenAddress 127.0.0.1\nPidFile none\nUsePAM no\nStrictModes no\nUseDNS no\n"
+                 "AuthorizedKeysFile %s/authorized_keys\nMaxStartups 500\nPerSourceMaxStartups none\n"
+                 "PasswordAuthentication no\nPermitRootLogin yes\nPrintMotd no\n%s",
                  r->port, r->dir, extra));
     const char *const types[] = {"ed25519", "ecdsa", "rsa"};
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
@@ -99,8 +100,8 @@ static void write_keys(struct rig *r)
 static bool answers(int port)
 {
     OWN_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     return connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
 }
 
@@ -155,8 +156,14 @@ void rig_stop(struct rig *r)
 struct ssh_target rig_target(const struct rig *r, const char *keys[1])
 {
     keys[0] = r->key;
-    return (struct ssh_target){.name = "cp-1", .address = "127.0.0.1", .port = r->port, .user = r->user,
-                               .key_files = keys, .n_key_files = 1, .no_agent = true, .known_hosts = r->known,
+    return (struct ssh_target){.name = "cp-1",
+                               .address = "127.0.0.1",
+                               .port = r->port,
+                               .user = r->user,
+                               .key_files = keys,
+                               .n_key_files = 1,
+                               .no_agent = true,
+                               .known_hosts = r->known,
                                .timeout_ms = 20000};
 }
 

@@ -42,12 +42,12 @@ static int group_teardown(void **state)
     return 0;
 }
 
-#define NEED_RIG()                       \
-    do {                                 \
-        if (no_rig) {                    \
-            print_message("%s\n", no_rig); \
-            skip();                      \
-        }                                \
+#define NEED_RIG()                                                                                                     \
+    do {                                                                                                               \
+        if (no_rig) {                                                                                                  \
+            print_message("%s\n", no_rig);                                                                             \
+            skip();                                                                                                    \
+        }                                                                                                              \
     } while (0)
 
 static void ok(struct err *e)

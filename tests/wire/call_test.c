@@ -383,9 +383,14 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_and_errors), cmocka_unit_test(big_records),    cmocka_unit_test(bodies),
-        cmocka_unit_test(events),             cmocka_unit_test(many_at_once),   cmocka_unit_test(tunnels),
-        cmocka_unit_test(death_in_a_call),    cmocka_unit_test(cancelled_call),
+        cmocka_unit_test(answers_and_errors),
+        cmocka_unit_test(big_records),
+        cmocka_unit_test(bodies),
+        cmocka_unit_test(events),
+        cmocka_unit_test(many_at_once),
+        cmocka_unit_test(tunnels),
+        cmocka_unit_test(death_in_a_call),
+        cmocka_unit_test(cancelled_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
