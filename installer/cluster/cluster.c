@@ -183,7 +183,7 @@ struct err *cluster_load(struct cluster **ret, const char *path)
     if (e)
         return err_hint(err_as(e, ERR_USAGE), "`caisson init` writes a cluster.yaml to start from");
     TRY(set_dir(c, path));
-    TRY(doc_yaml(&c->doc, path, text.at, text.len));
+    TRY(doc_yaml(&c->doc, path, buf_text(&text), text.len));
     TRY(cluster_schema_check(c->doc));
     TRY(read_paths(c));
     TRY(read_networks(c));

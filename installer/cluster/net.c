@@ -28,6 +28,8 @@ bool net_parse_cidr(const char *s, struct cidr *ret)
     int64_t bits;
     if (!slash || (size_t)(slash - s) >= sizeof address || !str_int(slash + 1, 0, 32, &bits))
         return false;
+    if (slash[1] == '-' || (slash[1] == '0' && slash[2])) /* "-0", "08": other readers refuse them or read octal */
+        return false;
     memcpy(address, s, (size_t)(slash - s));
     address[slash - s] = '\0';
     ret->bits = (int)bits;

@@ -1,6 +1,7 @@
 #include "cluster/schema.h"
 
 #include "base/str.h"
+#include "cluster/net.h"
 #include "doc/schema.h"
 
 #include <string.h>
@@ -17,25 +18,42 @@ static bool is_label(const char *s, size_t n)
     return true;
 }
 
+/* Labels with dots between them, at most 253 bytes. */
+static bool is_dns_name(const char *s, size_t n)
+{
+    const char *end = s + n;
+    for (const char *at = s; n <= 253; at++) {
+        const char *dot = memchr(at, '.', (size_t)(end - at));
+        if (!is_label(at, (size_t)((dot ? dot : end) - at)))
+            return false;
+        if (!dot)
+            return true;
+        at = dot;
+    }
+    return false;
+}
+
 static struct err *check_dns_name(const struct doc *v)
 {
-    size_t total = strlen(v->text);
-    for (const char *at = v->text;;) {
-        size_t n = strcspn(at, ".");
-        if (total > 253 || !is_label(at, n))
-            return err_hint(doc_err(ERR_USAGE, v, "%s: not a DNS-1123 name", v->key),
-                            "lower-case letters, digits and '-', beginning and ending with a letter or digit");
-        if (!at[n])
-            return NULL;
-        at += n + 1;
-    }
+    if (is_dns_name(v->text, strlen(v->text)))
+        return NULL;
+    return err_hint(doc_err(ERR_USAGE, v, "%s: not a DNS-1123 name", v->key),
+                    "lower-case letters, digits and '-', beginning and ending with a letter or digit");
+}
+
+/* Also U+0080 to U+009F, which terminals obey, and U+2028 and U+2029, which some readers take for line ends. */
+static bool is_control(const char *at)
+{
+    return (unsigned char)*at < 0x20 || *at == 0x7f ||
+           (at[0] == '\xc2' && (unsigned char)at[1] >= 0x80 && (unsigned char)at[1] < 0xa0) ||
+           str_starts(at, "\xe2\x80\xa8") || str_starts(at, "\xe2\x80\xa9");
 }
 
 /* Control characters have no use in any value, and are how a line of one file becomes two of another. */
 static struct err *check_plain(const struct doc *v)
 {
     for (const char *at = v->text; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+        if (is_control(at))
             return doc_err(ERR_USAGE, v, "%s: a control character in the value", v->key ? v->key : "entry");
     return *v->text ? NULL : doc_err(ERR_USAGE, v, "%s: empty", v->key ? v->key : "entry");
 }
@@ -55,7 +73,8 @@ static struct err *check_port(const struct doc *v)
 
 static struct err *check_host_key(const struct doc *v)
 {
-    if (str_starts(v->text, "SHA256:") && strlen(v->text) == 7 + 43)
+    static const char base64[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
+    if (str_starts(v->text, "SHA256:") && strlen(v->text) == 7 + 43 && strspn(v->text + 7, base64) == 43)
         return NULL;
     return err_hint(doc_err(ERR_USAGE, v, "hostKey: not a fingerprint \"SHA256:...\""),
                     "as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints it on the machine");
@@ -65,6 +84,7 @@ static struct err *check_role(const struct doc *list)
 {
     static const char *const roles[] = {"control-plane", "worker"};
     DOC_EACH (v, list) {
+        TRY(check_plain(v));
         if (str_eq(v->text, roles[0]) || str_eq(v->text, roles[1]))
             continue;
         struct err *e = doc_err(ERR_USAGE, v, "unknown role \"%s\"", v->text);
@@ -74,21 +94,42 @@ static struct err *check_role(const struct doc *list)
     return NULL;
 }
 
-/* Kubernetes: [prefix/]name, name up to 63 of [A-Za-z0-9_.-]; values the same or empty. */
+/* Kubernetes: up to 63 of [A-Za-z0-9_.-], beginning and ending with a letter or digit. */
 static bool is_label_part(const char *s)
 {
-    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
-    return n <= 63 && !s[n];
+    static const char chars[] = "_.-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    size_t n = strspn(s, chars);
+    return n >= 1 && n <= 63 && !s[n] && !strchr("_.-", s[0]) && !strchr("_.-", s[n - 1]);
+}
+
+/* [prefix/]name, the prefix a DNS-1123 name. */
+static bool is_label_key(const char *s)
+{
+    const char *slash = strchr(s, '/');
+    return slash ? is_dns_name(s, (size_t)(slash - s)) && is_label_part(slash + 1) : is_label_part(s);
+}
+
+static bool is_label_value(const char *s)
+{
+    return !*s || is_label_part(s);
 }
 
 static struct err *check_labels(const struct doc *map)
 {
-    DOC_EACH (v, map) {
-        const char *slash = strchr(v->key, '/');
-        if (!is_label_part(slash ? slash + 1 : v->key) || !v->text || !is_label_part(v->text))
-            return doc_err(ERR_USAGE, v, "label \"%s\": not a Kubernetes label name and value", v->key);
-    }
+    DOC_EACH (v, map)
+        if (!is_label_key(v->key) || v->kind == DOC_NULL || !v->text || !is_label_value(v->text))
+            return doc_err(ERR_USAGE, v, "labels: not a Kubernetes label name and value");
     return NULL;
+}
+
+static struct err *check_taint_key(const struct doc *v)
+{
+    return is_label_key(v->text) ? NULL : doc_err(ERR_USAGE, v, "key: not a Kubernetes label name");
+}
+
+static struct err *check_taint_value(const struct doc *v)
+{
+    return is_label_value(v->text) ? NULL : doc_err(ERR_USAGE, v, "value: not a Kubernetes label value");
 }
 
 static struct err *check_effect(const struct doc *v)
@@ -105,10 +146,20 @@ static struct err *check_path_list(const struct doc *list)
     return list->child ? NULL : doc_err(ERR_USAGE, list, "%s: an empty list", list->key);
 }
 
+static struct err *check_upstream(const struct doc *list)
+{
+    uint32_t address;
+    DOC_EACH (v, list)
+        if (!net_parse_address(v->text, &address))
+            return doc_err(ERR_USAGE, v, "upstream: not the IPv4 address of a name server");
+    return NULL;
+}
+
 static struct err *check_acknowledge(const struct doc *list)
 {
     static const char *const names[] = {"single-control-plane", "even-control-plane"};
     DOC_EACH (v, list) {
+        TRY(check_plain(v));
         if (str_eq(v->text, names[0]) || str_eq(v->text, names[1]))
             continue;
         const char *near = schema_nearest(v->text, names, ARRAY_LEN(names));
@@ -144,8 +195,8 @@ static const struct field default_ssh_fields[] = {
     {0},
 };
 static const struct field taint_fields[] = {
-    {"key", DOC_STRING, .required = true, .check = check_plain},
-    {"value", DOC_STRING},
+    {"key", DOC_STRING, .required = true, .check = check_taint_key},
+    {"value", DOC_STRING, .check = check_taint_value},
     {"effect", DOC_STRING, .required = true, .check = check_effect},
     {0},
 };
@@ -158,7 +209,7 @@ static const struct field host_fields[] = {
     {0},
 };
 static const struct field dns_fields[] = {
-    {"upstream", DOC_LIST, .elem = DOC_STRING},
+    {"upstream", DOC_LIST, .elem = DOC_STRING, .check = check_upstream},
     {0},
 };
 static const struct field network_fields[] = {

@@ -91,6 +91,9 @@ static struct err *lookup_name(struct lookup *l, int64_t deadline_ms, const stru
         return err_os(sys, "start a thread");
     }
     TRY_CTX(wait_fd(l->done, POLLIN, deadline_ms, c), "look up %s", l->host);
+    uint64_t one = 0;
+    if (read(l->done, &one, sizeof one) < 0) /* also what orders the thread's writes before our reads */
+        return err_os(errno, "look up %s", l->host);
     if (l->rc == 0)
         return NULL;
     struct err *e = err_new(ERR_UNREACHABLE, "look up %s: %s", l->host, gai_strerror(l->rc));

@@ -84,7 +84,7 @@ static struct err *try_agent(bool *ret_in, struct attempt *a)
         refused++;
     }
     char outcome[40];
-    (void)snprintf(outcome, sizeof outcome, "%d keys refused", refused);
+    (void)snprintf(outcome, sizeof outcome, "%d refused", refused);
     return note(a, "agent", refused ? outcome : "holds no key");
 }
 

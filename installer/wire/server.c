@@ -61,13 +61,13 @@ static void job_run(struct job *j)
         err_ignore(e); /* answered already; the peer sees the end of the stream */
         return;
     }
+    OWN_DOC struct doc *failure = doc_new_map(); /* instead of what was half filled in */
     if (e)
-        doc_merge(doc_set(reply, "error", error_map(e)), doc_get(reply, "details"));
-    doc_remove(reply, "details");
-    err_free(e);
-    if (!doc_get(reply, "error"))
+        doc_merge(doc_set(failure, "error", error_map(e)), doc_get(reply, "details"));
+    else
         doc_set_bool(reply, "ok", true);
-    reply_send(j->s, reply);
+    reply_send(j->s, e ? failure : reply);
+    err_free(e);
 }
 
 static void *job_main(void *arg)

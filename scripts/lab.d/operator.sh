@@ -67,7 +67,7 @@ cluster_overrides() {
     fi
     if ! can_lower_oom_score; then
         kubelet+=('oomScoreAdj: 0')
-        containerd+=('restrictOomScoreAdj: true')
+        containerd+=('restrictOomScoreAdj: true' 'oomScore: 0')
         proxy+=('oomScoreAdj: 0')
     fi
     if ! conntrack_is_writable; then

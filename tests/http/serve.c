@@ -41,7 +41,7 @@ bool serve_certs(const char *dir)
 {
     return make_cert(dir, "ca", "/CN=test ca", "") && make_cert(dir, "other", "/CN=other ca", "") &&
            make_cert(dir, "server", "/CN=server", "subjectAltName=IP:127.0.0.1,DNS:localhost") &&
-           make_cert(dir, "client", "/CN=client", "extendedKeyUsage=clientAuth");
+           make_cert(dir, "client", "/O=system:masters/CN=client", "extendedKeyUsage=clientAuth");
 }
 
 static const char *read_line(struct serve *s)

@@ -1,4 +1,5 @@
 /* The ssh room against a real sshd. */
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -10,10 +11,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -23,6 +28,8 @@ const char *__lsan_default_suppressions(void)
 {
     return "leak:kex_method_curve25519_key_exchange\n";
 }
+
+extern char **environ;
 
 static struct rig rig;
 static const char *no_rig;
@@ -129,6 +136,36 @@ static void test_wrong_key(void **state)
     t.user = "nobody-of-that-name";
     keys[0] = rig.key;
     fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "login as nobody-of-that-name refused");
+}
+
+/* Keys with a passphrase are the agent's business. */
+static void test_agent(void **state)
+{
+    (void)state;
+    NEED_RIG();
+    const char *keys[1];
+    struct ssh_target t = rig_target(&rig, keys);
+    OWN_FREE char *place = str_fmt("%s/agent", rig.dir);
+    const char *const start[] = {"ssh-agent", "-D", "-a", place, NULL}, *const add[] = {"ssh-add", "-q", rig.key, NULL};
+    const char *const add_other[] = {"ssh-add", "-q", rig.other_key, NULL};
+    pid_t agent = -1;
+    struct ssh *s = NULL;
+    OWN_BUF struct buf out = {0};
+    t.n_key_files = 0;
+    t.no_agent = false;
+    assert_int_equal(setenv("SSH_AUTH_SOCK", place, 1), 0);
+    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "agent (does not answer)");
+    assert_int_equal(posix_spawnp(&agent, start[0], NULL, NULL, (char *const *)start, environ), 0);
+    for (int i = 0; i < 100 && !file_exists(AT_FDCWD, place); i++)
+        clock_sleep_ms(20);
+    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "agent (");
+    ok(child_run(add_other, &(struct child_opts){.timeout_ms = 10000}, NULL));
+    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "agent (1 refused)");
+    ok(child_run(add, &(struct child_opts){.timeout_ms = 10000}, NULL));
+    assert_int_equal(run(&t, "true", "", &out), 0);
+    assert_int_equal(kill(agent, SIGTERM), 0);
+    assert_int_equal(waitpid(agent, NULL, 0), agent);
+    assert_int_equal(unsetenv("SSH_AUTH_SOCK"), 0);
 }
 
 static void test_key_others_can_read(void **state)
@@ -443,6 +480,7 @@ static void test_cancel_and_timeout(void **state)
     OWN(cancel_done) struct cancel c = {-1};
     struct ssh *s = NULL;
     pthread_t thread;
+    assert_true(silent >= 0);
     ok(cancel_init(&c));
     assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &c), 0);
     int64_t from = clock_ms();
@@ -569,6 +607,7 @@ int main(void)
         cmocka_unit_test(test_login_and_run),
         cmocka_unit_test(test_every_key_type),
         cmocka_unit_test(test_wrong_key),
+        cmocka_unit_test(test_agent),
         cmocka_unit_test(test_key_others_can_read),
         cmocka_unit_test(test_unknown_host_key),
         cmocka_unit_test(test_changed_host_key),

@@ -1,0 +1,93 @@
+#include "bundle/inside.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "bundle/format.h"
+#include "bundle/walk.h"
+#include "crypt/digest.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { CHUNK = 1 << 20 };
+
+static struct err *stream(const struct bundle *b, const struct member *m, blob_sink sink, void *self)
+{
+    OWN_SHA256 struct sha256 *hash = NULL;
+    OWN_FREE char *chunk = malloc(CHUNK);
+    char got[DIGEST_HEX];
+    if (!chunk)
+        return err_os(ENOMEM, "read");
+    TRY(sha256_new(&hash));
+    for (uint64_t done = 0; done < m->size;) {
+        size_t n = m->size - done < CHUNK ? (size_t)(m->size - done) : CHUNK;
+        TRY(walk_read(b->fd, chunk, n, m->at + USTAR_BLOCK + done));
+        TRY(sha256_add(hash, chunk, n));
+        if (sink)
+            TRY(sink(self, chunk, n));
+        done += n;
+    }
+    TRY(sha256_hex(hash, got));
+    if (strcmp(got, m->hex) != 0)
+        return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: sha256 is %s, not %s", got, m->hex),
+                        "the file was damaged or changed; copy the bundle again");
+    return NULL;
+}
+
+struct err *blob_stream(const struct bundle *b, const struct member *m, blob_sink sink, void *self)
+{
+    return err_wrap(stream(b, m, sink, self), "%s: member %s at byte %llu", b->path, m->path,
+                    (unsigned long long)m->at);
+}
+
+static const struct member *find(const struct bundle *b, const char *digest)
+{
+    const char *hex = str_starts(digest, "sha256:") ? digest + 7 : digest;
+    return members_find(&b->members, hex);
+}
+
+static struct err *must_find(const struct member **ret, const struct bundle *b, const char *digest)
+{
+    *ret = find(b, digest);
+    return *ret ? NULL : err_new(ERR_FAILED, "%s: no blob %s", b->path, digest);
+}
+
+bool bundle_blob(const struct bundle *b, const char *digest, uint64_t *ret_size)
+{
+    const struct member *m = find(b, digest);
+    if (m && ret_size)
+        *ret_size = m->size;
+    return m != NULL;
+}
+
+static struct err *to_buf(void *self, const void *p, size_t n)
+{
+    return buf_add(self, p, n);
+}
+
+struct err *bundle_read(struct buf *out, const struct bundle *b, const char *digest)
+{
+    const struct member *m;
+    TRY(must_find(&m, b, digest));
+    if (m->size > FORMAT_SMALL_BYTES_MAX)
+        return err_new(ERR_FAILED, "%s: %s is too large to be read at once", b->path, m->path);
+    size_t before = out->len;
+    struct err *e = blob_stream(b, m, to_buf, out);
+    if (e && out->at) {
+        out->len = before; /* nobody may use bytes whose digest did not fit */
+        out->at[before] = '\0';
+    }
+    return e;
+}
+
+static struct err *to_fd(void *self, const void *p, size_t n)
+{
+    return fd_write_all(*(const int *)self, p, n);
+}
+
+struct err *bundle_copy(const struct bundle *b, const char *digest, int out_fd)
+{
+    const struct member *m;
+    TRY(must_find(&m, b, digest));
+    return blob_stream(b, m, to_fd, &out_fd);
+}

@@ -1,0 +1,211 @@
+#include "bundle/bundle.h"
+
+#include "base/str.h"
+#include "bundle/format.h"
+#include "bundle/head.h"
+#include "bundle/inside.h"
+#include "bundle/oci.h"
+#include "bundle/trust.h"
+#include "bundle/walk.h"
+#include "crypt/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- open ---- */
+
+static struct err *open_file(struct bundle *b, const char *path)
+{
+    struct stat st;
+    b->path = strdup(path);
+    b->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (b->fd < 0)
+        return err_as(err_os(errno, "bundle %s", path), ERR_USAGE);
+    if (fstat(b->fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return err_new(ERR_USAGE, "bundle %s: not a regular file", path);
+    return b->path ? NULL : err_os(ENOMEM, "bundle %s", path);
+}
+
+/* The trust document and the release must speak of one product, and the release of no older epoch. */
+static struct err *check_root_agrees(const struct bundle *b, const struct trust_result *t)
+{
+    const char *product = doc_text(b->release, "predicate.product");
+    if (!str_eq(product, t->product))
+        return err_new(ERR_UNTRUSTED, "%s: E_PRODUCT: release of %s, root document of %s", b->path, product,
+                       t->product);
+    if (doc_int(b->release, "predicate.epoch", 0) > t->epoch)
+        return err_new(ERR_UNTRUSTED, "%s: E_FASTFORWARD: the release's epoch is above the root document's", b->path);
+    return NULL;
+}
+
+static struct err *read_index(struct bundle *b)
+{
+    OWN_BUF struct buf text = {0};
+    if (b->members.at[0].size > FORMAT_MANIFEST_BYTES_MAX)
+        return err_new(ERR_UNTRUSTED, "%s: E_LIMIT: index.json is too large", b->path);
+    TRY(bundle_read(&text, b, b->members.at[0].hex));
+    struct err *e = doc_json(&b->index, "index.json", text.at, text.len);
+    if (e)
+        return err_as(err_wrap(e, "%s: E_OCI", b->path), ERR_UNTRUSTED);
+    return err_wrap(oci_check_index(b->index, b->release), "%s", b->path);
+}
+
+static void trust_done(struct trust_result *t)
+{
+    free(t->product);
+}
+
+static struct err *read_head(struct bundle *b, const char *const trust[], size_t n_trust)
+{
+    OWN(head_done) struct head head = {0};
+    OWN(trust_done) struct trust_result who = {0};
+    TRY(head_read(&head, b->fd, b->path));
+    TRY(trust_check(&who, &head, b->path, trust, n_trust));
+    memcpy(b->signer, who.signer, sizeof b->signer);
+    b->mtime = head.mtime;
+    TRY(digest_hex(b->digest, head.release.at, head.release.len));
+    struct err *e = release_parse(&b->release, &head.release);
+    if (!e)
+        e = release_members(&b->members, b->release, head.index_at);
+    if (!e)
+        e = release_check_digests(b->release, &b->members);
+    TRY_CTX(e, "%s: member caisson/release.json at byte %llu", b->path, (unsigned long long)head.release_at);
+    return check_root_agrees(b, &who);
+}
+
+struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
+{
+    OWN_BUNDLE struct bundle *b = calloc(1, sizeof *b);
+    if (!b)
+        return err_os(ENOMEM, "bundle %s", path);
+    b->fd = -1;
+    TRY(open_file(b, path));
+    TRY(read_head(b, trust, n_trust));
+    TRY(read_index(b));
+    *ret = TAKE(b);
+    return NULL;
+}
+
+void bundle_free(struct bundle *b)
+{
+    if (!b)
+        return;
+    own_close(&b->fd);
+    members_done(&b->members);
+    doc_free(b->release);
+    doc_free(b->index);
+    free(b->path);
+    free(b);
+}
+
+/* ---- verify ---- */
+
+struct meter {
+    bundle_progress call;
+    void *self;
+    uint64_t done, total;
+};
+
+static struct err *count(void *self, const void *p, size_t n)
+{
+    struct meter *m = self;
+    (void)p;
+    m->done += n;
+    if (m->call && !m->call(m->self, m->done, m->total))
+        return err_new(ERR_CANCELLED, "stopped");
+    return NULL;
+}
+
+/* The member that the file has where release.json wants `want`. */
+static struct err *check_place(const struct bundle *b, const struct walk *w, const struct member *want)
+{
+    if (strcmp(w->entry.name, want->path) == 0)
+        return w->entry.size == want->size ? NULL
+                                           : err_new(ERR_UNTRUSTED, "E_SIZE: %llu bytes, release.json says %llu",
+                                                     (unsigned long long)w->entry.size, (unsigned long long)want->size);
+    for (size_t i = 0; i < b->members.n; i++)
+        if (strcmp(w->entry.name, b->members.at[i].path) == 0)
+            return err_new(ERR_UNTRUSTED, "E_ORDER: %s belongs here", want->path);
+    return err_new(ERR_UNTRUSTED, "E_EXTRA: not in release.json, which has %s here", want->path);
+}
+
+static struct err *verify_members(const struct bundle *b, struct meter *meter)
+{
+    struct walk w = {.fd = b->fd, .file = b->path, .next = b->members.at[0].at, .mtime = b->mtime};
+    bool end;
+    for (size_t i = 0; i < b->members.n; i++) {
+        const struct member *m = &b->members.at[i];
+        TRY(walk_next(&end, &w));
+        if (end)
+            return err_new(ERR_UNTRUSTED, "%s: E_MISSING: the bundle ends at byte %llu, before member %s", b->path,
+                           (unsigned long long)w.at, m->path);
+        TRY(walk_place(check_place(b, &w, m), &w));
+        TRY(blob_stream(b, m, count, meter));
+        TRY(walk_place(walk_padding(&w), &w));
+    }
+    TRY(walk_next(&end, &w));
+    if (!end)
+        return walk_place(err_new(ERR_UNTRUSTED, "E_EXTRA: not in release.json"), &w);
+    return NULL;
+}
+
+struct err *bundle_verify(const struct bundle *b, bundle_progress progress, void *self)
+{
+    struct meter meter = {
+        .call = progress, .self = self, .total = (uint64_t)doc_int(b->release, "predicate.totals.bytes", 0)};
+    (void)posix_fadvise(b->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* advice only */
+    TRY(verify_members(b, &meter));
+    return oci_check_closure(b);
+}
+
+/* ---- what it says ---- */
+
+const struct doc *bundle_release(const struct bundle *b)
+{
+    return b->release;
+}
+
+const struct doc *bundle_index(const struct bundle *b)
+{
+    return b->index;
+}
+
+const char *bundle_digest(const struct bundle *b)
+{
+    return b->digest;
+}
+
+const char *bundle_signer(const struct bundle *b)
+{
+    return b->signer;
+}
+
+const char *bundle_path(const struct bundle *b)
+{
+    return b->path;
+}
+
+const struct doc *bundle_component(const struct bundle *b, const char *name)
+{
+    DOC_EACH (c, doc_path(b->release, "predicate.components"))
+        if (str_eq(doc_text(c, "name"), name))
+            return c;
+    return NULL;
+}
+
+struct doc *bundle_receipt(const struct bundle *b)
+{
+    static const char *const copied[] = {"product", "profile", "channel", "version", "epoch", "sequence"};
+    struct doc *receipt = doc_new_map();
+    doc_set_text(receipt, "path", b->path);
+    doc_set_fmt(receipt, "digest", "sha256:%s", b->digest);
+    for (size_t i = 0; i < ARRAY_LEN(copied); i++)
+        doc_set(receipt, copied[i], doc_clone(doc_get(doc_get(b->release, "predicate"), copied[i])));
+    doc_set_text(receipt, "signer", b->signer);
+    doc_set_int(receipt, "rootVersion", 1);
+    doc_set_int(receipt, "members", (int64_t)b->members.n);
+    doc_set_int(receipt, "bytes", (int64_t)(b->members.end_at + 2 * (uint64_t)USTAR_BLOCK));
+    return receipt;
+}

@@ -1,0 +1,62 @@
+/*
+ * bundle: one signed release file, opened against trusted keys. Immutable after bundle_open(): every function with a
+ * const struct bundle may be called from many threads at once. Refusals are ERR_UNTRUSTED; their text has a stable
+ * word (E_DIGEST, ...; the list is in bundles/FORMAT.md), the member's name and its offset in the file.
+ */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+#include "doc/doc.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bundle;
+
+/*
+ * Opens `path` and checks its head: order and form of the members, the root document's signature and the release's
+ * signature against the public keys in `trust` (PEM files, n_trust of them, at least one), the roles, then
+ * release.json and index.json. Bodies of blobs are not read: see bundle_verify().
+ * ERR_USAGE when a file cannot be opened or `trust` is empty; ERR_UNTRUSTED for every refusal.
+ */
+struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust) ERR_MUST;
+void bundle_free(struct bundle *b);
+OWN_DEFINE(bundle, bundle)
+#define OWN_BUNDLE OWN(bundle_freep)
+
+/* Called now and then with bytes done and in all; return false to stop (ERR_CANCELLED). */
+typedef bool (*bundle_progress)(void *self, uint64_t done, uint64_t total);
+
+/*
+ * Reads every byte behind the head once: each member's header, size, digest and padding, the end mark, the end of
+ * the file; then walks index.json: every image and artifact complete, no blob without a use. `progress` may be NULL.
+ */
+struct err *bundle_verify(const struct bundle *b, bundle_progress progress, void *self) ERR_MUST;
+
+/* release.json, checked against its schema; borrowed. What matters is below "predicate". */
+const struct doc *bundle_release(const struct bundle *b);
+/* index.json; borrowed. */
+const struct doc *bundle_index(const struct bundle *b);
+/* sha256 (hex) of release.json's bytes: the identity of the release; borrowed. */
+const char *bundle_digest(const struct bundle *b);
+/* Key id of the trusted key whose signature held; borrowed. */
+const char *bundle_signer(const struct bundle *b);
+/* The path it was opened with; borrowed. */
+const char *bundle_path(const struct bundle *b);
+/* The component of that name in release.json, or NULL; borrowed. */
+const struct doc *bundle_component(const struct bundle *b, const char *name);
+
+/* Digests below are 64 hex digits, with or without "sha256:" in front. */
+
+/* True when the bundle has the blob; its size into *ret_size (may be NULL). */
+bool bundle_blob(const struct bundle *b, const char *digest, uint64_t *ret_size);
+/* Appends a whole blob (at most 16 MiB), its digest checked. ERR_FAILED when there is no such blob. */
+struct err *bundle_read(struct buf *out, const struct bundle *b, const char *digest) ERR_MUST;
+/* Streams a blob to `out_fd`; its digest is checked at the end: on an error what was written must be thrown away. */
+struct err *bundle_copy(const struct bundle *b, const char *digest, int out_fd) ERR_MUST;
+/*
+ * What a verification established, for people and for the record: path, release digest, product, profile, version,
+ * root version, signing key, members, bytes.
+ */
+struct doc *bundle_receipt(const struct bundle *b);

@@ -1,0 +1,242 @@
+#include "bundle/head.h"
+
+#include "base/str.h"
+
+#include <string.h>
+
+/* Classes of members in the order in which they may follow one another. */
+enum class { LAYOUT, FORMAT, ROOT, ROOT_SIG, RELEASE, SIG, SIGSTORE, INDEX, BLOB };
+
+struct name {
+    enum class class;
+    unsigned number; /* of a root document */
+    char hex[65];    /* key id or digest */
+};
+
+/* "<64 hex><suffix>" and nothing else. */
+static bool take_hex(char ret[65], const char *s, const char *suffix)
+{
+    if (strlen(s) != 64 + strlen(suffix) || strcmp(s + 64, suffix) != 0)
+        return false;
+    memcpy(ret, s, 64);
+    ret[64] = '\0';
+    return str_is_sha256(ret);
+}
+
+/* caisson/root/0001/root.json and caisson/root/0001/<keyid>.sig */
+static bool classify_root(struct name *ret, const char *s)
+{
+    char digits[5] = {0};
+    int64_t number;
+    if (strlen(s) < 6 || s[4] != '/')
+        return false;
+    memcpy(digits, s, 4);
+    if (strspn(digits, "0123456789") != 4 || !str_int(digits + strspn(digits, "0"), 1, 9999, &number))
+        return false;
+    ret->number = (unsigned)number;
+    ret->class = strcmp(s + 5, "root.json") == 0 ? ROOT : ROOT_SIG;
+    return ret->class == ROOT || take_hex(ret->hex, s + 5, ".sig");
+}
+
+/* caisson/release.<n>.sigstore.json */
+static bool is_sigstore(const char *s)
+{
+    if (!str_starts(s, "release."))
+        return false;
+    size_t digits = strspn(s + 8, "0123456789");
+    return digits > 0 && digits < 4 && strcmp(s + 8 + digits, ".sigstore.json") == 0;
+}
+
+static struct err *classify(struct name *ret, const char *s)
+{
+    static const struct {
+        const char *name;
+        enum class class;
+    } fixed[] = {
+        {"oci-layout", LAYOUT}, {"caisson/format", FORMAT}, {"caisson/release.json", RELEASE}, {"index.json", INDEX}};
+    *ret = (struct name){0};
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+        if (strcmp(s, fixed[i].name) == 0) {
+            ret->class = fixed[i].class;
+            return NULL;
+        }
+    if (str_starts(s, "caisson/root/") && classify_root(ret, s + 13))
+        return NULL;
+    ret->class = SIG;
+    if (str_starts(s, "caisson/sig/") && take_hex(ret->hex, s + 12, ".sig"))
+        return NULL;
+    ret->class = SIGSTORE;
+    if (str_starts(s, "caisson/") && is_sigstore(s + 8))
+        return NULL;
+    ret->class = BLOB;
+    if (str_starts(s, "blobs/sha256/") && take_hex(ret->hex, s + 13, ""))
+        return NULL;
+    return err_new(ERR_UNTRUSTED, "E_NAME: no member of a bundle has this name");
+}
+
+static struct err *must_equal(const struct walk *w, const char *want, const char *what)
+{
+    OWN_BUF struct buf got = {0};
+    TRY(walk_body(&got, w, 64));
+    if (strcmp(buf_text(&got), want) != 0 || got.len != strlen(want))
+        return err_new(ERR_UNTRUSTED, "E_FORMAT: %s", what);
+    return NULL;
+}
+
+static struct err *read_format(const struct walk *w)
+{
+    OWN_BUF struct buf got = {0};
+    TRY(walk_body(&got, w, 64));
+    if (strcmp(buf_text(&got), FORMAT_FULL) == 0 && got.len == strlen(FORMAT_FULL))
+        return NULL;
+    if (str_starts(buf_text(&got), "caisson-bundle 1 delta"))
+        return err_new(ERR_UNTRUSTED, "E_FORMAT: a delta bundle; this caisson reads full bundles");
+    if (str_starts(buf_text(&got), "caisson-bundle 1 "))
+        return err_new(ERR_UNTRUSTED, "E_FORMAT: not a bundle of format 1");
+    return err_new(ERR_UNTRUSTED, "E_FORMAT: another format; this bundle needs a newer caisson than %s",
+                   CAISSON_VERSION);
+}
+
+static struct err *read_sig(struct head_sigs *sigs, const struct walk *w, const char *keyid)
+{
+    OWN_BUF struct buf body = {0};
+    if (sigs->n == FORMAT_SIGS_MAX)
+        return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d signatures", FORMAT_SIGS_MAX);
+    if (sigs->n && strcmp(sigs->at[sigs->n - 1].keyid, keyid) >= 0)
+        return err_new(ERR_UNTRUSTED, "E_ORDER: signatures are sorted by key id, one for each key");
+    TRY(walk_body(&body, w, FORMAT_SIG_BYTES_MAX));
+    struct head_sig *sig = &sigs->at[sigs->n++];
+    memcpy(sig->keyid, keyid, sizeof sig->keyid);
+    if (body.len)
+        memcpy(sig->bytes, body.at, body.len);
+    sig->len = body.len;
+    return NULL;
+}
+
+static struct err *read_root(struct head *h, const struct walk *w, const struct name *name)
+{
+    if (name->number != h->n_roots + 1)
+        return err_new(ERR_UNTRUSTED, "E_ROOT_CHAIN: root document %u where %u belongs", name->number, h->n_roots + 1);
+    if (h->n_roots == FORMAT_ROOTS_MAX)
+        return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d root documents", FORMAT_ROOTS_MAX);
+    if (h->n_roots++ == 0) {
+        h->root_at = w->at;
+        return walk_body(&h->root, w, FORMAT_ROOT_BYTES_MAX);
+    }
+    OWN_BUF struct buf later = {0};
+    return walk_body(&later, w, FORMAT_ROOT_BYTES_MAX);
+}
+
+/* Signatures of later root documents are checked for form only: the chain as a whole is refused afterwards. */
+static struct err *read_root_sig(struct head *h, const struct walk *w, const struct name *name)
+{
+    if (name->number != h->n_roots)
+        return err_new(ERR_UNTRUSTED, "E_ORDER: a signature of another root document");
+    if (h->n_roots == 1)
+        return read_sig(&h->root_sigs, w, name->hex);
+    OWN_BUF struct buf later = {0};
+    return walk_body(&later, w, FORMAT_SIG_BYTES_MAX);
+}
+
+static struct err *read_member(struct head *h, const struct walk *w, const struct name *name)
+{
+    switch (name->class) {
+    case LAYOUT:
+        return must_equal(w, FORMAT_LAYOUT, "not an OCI image layout 1.0.0");
+    case FORMAT:
+        return read_format(w);
+    case ROOT:
+        return read_root(h, w, name);
+    case ROOT_SIG:
+        return read_root_sig(h, w, name);
+    case RELEASE:
+        h->release_at = w->at;
+        return walk_body(&h->release, w, FORMAT_RELEASE_BYTES_MAX);
+    case SIG:
+        return read_sig(&h->sigs, w, name->hex);
+    case SIGSTORE:
+        if (w->entry.size > FORMAT_SIGSTORE_BYTES_MAX)
+            return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d bytes", FORMAT_SIGSTORE_BYTES_MAX);
+        return walk_padding(w);
+    case INDEX:
+    case BLOB:
+        break;
+    }
+    return NULL;
+}
+
+/* True when `next` may stand behind `last`. */
+static bool follows(enum class last, enum class next)
+{
+    switch (next) {
+    case LAYOUT:
+        return false;
+    case FORMAT:
+        return last == LAYOUT;
+    case ROOT:
+        return last == FORMAT || last == ROOT || last == ROOT_SIG;
+    case ROOT_SIG:
+        return last == ROOT || last == ROOT_SIG;
+    case RELEASE:
+        return last == ROOT || last == ROOT_SIG;
+    case SIG:
+        return last == RELEASE || last == SIG;
+    case SIGSTORE:
+        return last == SIG || last == SIGSTORE;
+    case INDEX:
+        return last == RELEASE || last == SIG || last == SIGSTORE;
+    case BLOB:
+        break;
+    }
+    return false;
+}
+
+static struct err *check_order(bool first, enum class last, enum class next)
+{
+    if (first ? next == LAYOUT : follows(last, next))
+        return NULL;
+    if (last == LAYOUT && !first)
+        return err_new(ERR_UNTRUSTED, "E_FORMAT: caisson/format is missing: this is no caisson bundle");
+    return err_new(ERR_UNTRUSTED, "E_ORDER: this member does not belong here");
+}
+
+static struct err *read_all(struct head *h, struct walk *w)
+{
+    enum class last = LAYOUT;
+    for (bool first = true;; first = false) {
+        struct name name;
+        bool end;
+        TRY(walk_next(&end, w));
+        if (end)
+            return err_new(ERR_UNTRUSTED, "%s: E_MISSING: the bundle ends before index.json", w->file);
+        TRY(walk_place(classify(&name, w->entry.name), w));
+        TRY(walk_place(check_order(first, last, name.class), w));
+        if (name.class == INDEX)
+            break;
+        TRY(walk_place(read_member(h, w, &name), w));
+        last = name.class;
+    }
+    h->index_at = w->at;
+    h->mtime = w->mtime;
+    return NULL;
+}
+
+struct err *head_read(struct head *ret, int fd, const char *file)
+{
+    struct walk w = {.fd = fd, .file = file, .mtime = -1};
+    TRY(read_all(ret, &w));
+    if (ret->n_roots > 1)
+        return err_new(ERR_UNTRUSTED, "%s: E_ROOT_CHAIN: %u root documents; this caisson reads one", file,
+                       ret->n_roots);
+    if (ret->root_sigs.n == 0 || ret->sigs.n == 0)
+        return err_hint(err_new(ERR_UNTRUSTED, "%s: E_SIG_NONE: %s is not signed", file,
+                                ret->sigs.n ? "the root document" : "the release"),
+                        "get the bundle again from where it was published");
+    return NULL;
+}
+
+void head_done(struct head *h)
+{
+    buf_done(&h->root);
+    buf_done(&h->release);
+}

@@ -1,0 +1,120 @@
+#include "bundle/image.h"
+
+#include "base/file.h"
+#include "bundle/format.h"
+#include "bundle/inside.h"
+#include "bundle/oci.h"
+#include "pack/ustar.h"
+#include "pack/ustar_write.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The archive to be: its index.json, and each blob once, in the order of the bundle. */
+struct layout {
+    const struct bundle *b;
+    struct buf index;
+    bool *wanted; /* by member */
+};
+
+static void layout_done(struct layout *l)
+{
+    buf_done(&l->index);
+    free(l->wanted);
+}
+
+static const struct doc *find_descriptor(const struct bundle *b, const char *name)
+{
+    DOC_EACH (v, doc_get(b->index, "manifests")) {
+        const char *own = oci_image_name(v);
+        if (own && strcmp(own, name) == 0)
+            return v;
+    }
+    return NULL;
+}
+
+static struct err *must_find(const struct doc **ret, const struct bundle *b, const char *name)
+{
+    *ret = find_descriptor(b, name);
+    return *ret ? NULL : err_new(ERR_FAILED, "%s: no image %s", b->path, name);
+}
+
+static struct err *want(void *self, const struct member *m)
+{
+    struct layout *l = self;
+    l->wanted[m - l->b->members.at] = true;
+    return NULL;
+}
+
+static struct err *layout_init(struct layout *l, const struct bundle *b, const char *const names[], size_t n)
+{
+    OWN_DOC struct doc *index = doc_new_map();
+    struct doc *list = doc_set(index, "manifests", doc_new_list());
+    doc_set_int(index, "schemaVersion", 2);
+    doc_set_text(index, "mediaType", MEDIA_INDEX);
+    l->b = b;
+    l->wanted = calloc(b->members.n, sizeof *l->wanted);
+    if (!l->wanted)
+        return err_os(ENOMEM, "image archive");
+    for (size_t i = 0; i < n; i++) {
+        const struct doc *d;
+        TRY(must_find(&d, b, names[i]));
+        TRY(oci_walk(b, d, want, l));
+        doc_add(list, doc_clone(d));
+    }
+    return doc_json_write(&l->index, index);
+}
+
+static struct err *write_blobs(const struct layout *l, int fd)
+{
+    for (size_t i = 0; i < l->b->members.n; i++) {
+        const struct member *m = &l->b->members.at[i];
+        if (!l->wanted[i])
+            continue;
+        TRY(ustar_write_header(fd, m->path, m->size, 0));
+        TRY(bundle_copy(l->b, m->hex, fd));
+        TRY(ustar_write_padding(fd, m->size));
+    }
+    return NULL;
+}
+
+struct err *bundle_images_write(const struct bundle *b, const char *const names[], size_t n, int out_fd)
+{
+    OWN(layout_done) struct layout l = {0};
+    TRY(layout_init(&l, b, names, n));
+    TRY(ustar_write_member(out_fd, "oci-layout", 0, FORMAT_LAYOUT, strlen(FORMAT_LAYOUT)));
+    TRY(ustar_write_member(out_fd, "index.json", 0, l.index.at, l.index.len));
+    TRY(write_blobs(&l, out_fd));
+    return ustar_write_end(out_fd);
+}
+
+struct err *bundle_images_size(uint64_t *ret, const struct bundle *b, const char *const names[], size_t n)
+{
+    OWN(layout_done) struct layout l = {0};
+    TRY(layout_init(&l, b, names, n));
+    uint64_t size = ustar_span(strlen(FORMAT_LAYOUT)) + ustar_span(l.index.len) + 2 * (uint64_t)USTAR_BLOCK;
+    for (size_t i = 0; i < b->members.n; i++)
+        if (l.wanted[i])
+            size += ustar_span(b->members.at[i].size);
+    *ret = size;
+    return NULL;
+}
+
+const char *bundle_image_digest(const struct bundle *b, const char *name)
+{
+    return doc_text(find_descriptor(b, name), "digest");
+}
+
+static struct err *collect(void *self, const struct member *m)
+{
+    char digest[72];
+    (void)snprintf(digest, sizeof digest, "sha256:%s", m->hex);
+    return strs_has(self, digest) ? NULL : strs_add(self, digest);
+}
+
+struct err *bundle_image_blobs(struct strs *out, const struct bundle *b, const char *name)
+{
+    const struct doc *d;
+    TRY(must_find(&d, b, name));
+    return oci_walk(b, d, collect, out);
+}

@@ -1,0 +1,20 @@
+/* inside: the struct behind bundle.h, for the files of this room. Private to bundle/. */
+#pragma once
+#include "bundle/bundle.h"
+#include "bundle/release.h"
+
+struct bundle {
+    int fd;
+    char *path;
+    struct doc *release, *index;
+    char digest[65]; /* of release.json */
+    char signer[65];
+    int64_t mtime; /* of every member */
+    struct members members;
+};
+
+/* Called for each block of a blob as it is read. */
+typedef struct err *(*blob_sink)(void *self, const void *p, size_t n);
+
+/* Reads a member's body through its digest; an error names member and offset. `sink` may be NULL. */
+struct err *blob_stream(const struct bundle *b, const struct member *m, blob_sink sink, void *self) ERR_MUST;

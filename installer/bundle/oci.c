@@ -1,0 +1,271 @@
+#include "bundle/oci.h"
+
+#include "base/str.h"
+#include "bundle/format.h"
+#include "bundle/inside.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct closure {
+    const struct bundle *b;
+    oci_visit visit;
+    void *self;
+};
+
+/* ---- media types ---- */
+
+static bool is_one_of(const char *s, const char *const words[], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(s, words[i]))
+            return true;
+    return false;
+}
+
+static bool is_index(const char *type)
+{
+    return is_one_of(type, (const char *const[]){MEDIA_INDEX, MEDIA_DOCKER_INDEX}, 2);
+}
+
+static bool is_manifest(const char *type)
+{
+    return is_one_of(type, (const char *const[]){MEDIA_MANIFEST, MEDIA_DOCKER_MANIFEST}, 2);
+}
+
+static bool is_image_config(const char *type)
+{
+    return is_one_of(type, (const char *const[]){MEDIA_CONFIG, MEDIA_DOCKER_CONFIG}, 2);
+}
+
+static bool is_layer(const char *type)
+{
+    static const char *const types[] = {
+        "application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar",
+        "application/vnd.docker.image.rootfs.diff.tar.gzip"};
+    return is_one_of(type, types, ARRAY_LEN(types));
+}
+
+static bool is_artifact_layer(const char *type)
+{
+    return is_one_of(type, (const char *const[]){MEDIA_PACKAGE, MEDIA_DEFINITION, MEDIA_FILE}, 3);
+}
+
+/* ---- descriptors ---- */
+
+/* The member that a descriptor points at, its size agreed upon. */
+static struct err *resolve(const struct member **ret, const struct closure *c, const struct doc *d)
+{
+    const char *hex = format_hex(doc_text(d, "digest"));
+    const struct doc *size = doc_get(d, "size");
+    if (!hex || !size || size->kind != DOC_INT || !doc_text(d, "mediaType"))
+        return err_new(ERR_UNTRUSTED, "E_OCI: a descriptor without mediaType, size or sha256 digest");
+    if (doc_get(d, "urls") || doc_get(d, "data"))
+        return err_new(ERR_UNTRUSTED, "E_OCI: sha256:%s: a descriptor with urls or data", hex);
+    const struct member *m = members_find(&c->b->members, hex);
+    if (!m)
+        return err_new(ERR_UNTRUSTED, "E_OCI_CLOSURE: sha256:%s is no member of the bundle", hex);
+    if (size->num < 0 || (uint64_t)size->num != m->size)
+        return err_new(ERR_UNTRUSTED, "E_OCI: sha256:%s has %llu bytes, its descriptor says %s", hex,
+                       (unsigned long long)m->size, size->text);
+    *ret = m;
+    return NULL;
+}
+
+/* Resolves and visits; *ret_doc (may be NULL) is the blob, parsed. */
+static struct err *enter(struct doc **ret_doc, const struct closure *c, const struct doc *d)
+{
+    const struct member *m = NULL;
+    OWN_BUF struct buf text = {0};
+    TRY(resolve(&m, c, d));
+    TRY(c->visit(c->self, m));
+    if (!ret_doc)
+        return NULL;
+    if (m->size > FORMAT_MANIFEST_BYTES_MAX)
+        return err_new(ERR_UNTRUSTED, "E_LIMIT: %s: %llu bytes for a manifest or config", m->path,
+                       (unsigned long long)m->size);
+    TRY(bundle_read(&text, c->b, m->hex));
+    struct err *e = doc_json(ret_doc, m->path, text.at, text.len);
+    return e ? err_as(err_wrap(e, "E_OCI"), ERR_UNTRUSTED) : NULL;
+}
+
+/* "os/architecture[/variant]" is one of the release's, with or without the variant. */
+static bool platform_fits(const struct bundle *b, const struct doc *d)
+{
+    char text[128];
+    const char *os = doc_text(d, "os"), *arch = doc_text(d, "architecture"), *variant = doc_text(d, "variant");
+    const struct doc *platforms = doc_path(b->release, "predicate.platforms");
+    (void)snprintf(text, sizeof text, "%s/%s", os ? os : "?", arch ? arch : "?");
+    if (doc_list_has(platforms, text) || !variant)
+        return doc_list_has(platforms, text);
+    (void)snprintf(text, sizeof text, "%s/%s/%s", os ? os : "?", arch ? arch : "?", variant);
+    return doc_list_has(platforms, text);
+}
+
+static struct err *walk_config(const struct closure *c, const struct doc *d)
+{
+    OWN_DOC struct doc *config = NULL;
+    TRY(enter(&config, c, d));
+    if (!platform_fits(c->b, config))
+        return err_new(ERR_UNTRUSTED, "E_PLATFORM: config %s is for %s/%s", doc_text(d, "digest"),
+                       doc_text(config, "os") ? doc_text(config, "os") : "?",
+                       doc_text(config, "architecture") ? doc_text(config, "architecture") : "?");
+    return NULL;
+}
+
+static struct err *walk_layers(const struct closure *c, const struct doc *layers, bool (*accepts)(const char *))
+{
+    if (!layers || layers->kind != DOC_LIST)
+        return err_new(ERR_UNTRUSTED, "E_OCI: a manifest without layers");
+    DOC_EACH (v, layers) {
+        if (!accepts(doc_text(v, "mediaType")))
+            return err_new(ERR_UNTRUSTED, "E_OCI: a layer of type %s",
+                           doc_text(v, "mediaType") ? doc_text(v, "mediaType") : "?");
+        TRY(enter(NULL, c, v));
+    }
+    return NULL;
+}
+
+static struct err *walk_manifest(const struct closure *c, const struct doc *manifest)
+{
+    const struct doc *config = doc_get(manifest, "config");
+    const char *type = doc_text(config, "mediaType");
+    if (is_image_config(type)) {
+        TRY(walk_config(c, config));
+        return walk_layers(c, doc_get(manifest, "layers"), is_layer);
+    }
+    if (!str_eq(type, MEDIA_EMPTY) || !doc_text(manifest, "artifactType"))
+        return err_new(ERR_UNTRUSTED, "E_OCI: neither an image nor an artifact (config of type %s)", type ? type : "?");
+    TRY(enter(NULL, c, config));
+    return walk_layers(c, doc_get(manifest, "layers"), is_artifact_layer);
+}
+
+static struct err *walk_node(const struct closure *c, const struct doc *d, int depth);
+
+/* Children for other platforms than the release's may be left out; they keep the index's digest what it is. */
+static struct err *walk_children(const struct closure *c, const struct doc *index, int depth)
+{
+    const struct doc *list = doc_get(index, "manifests");
+    if (!list || list->kind != DOC_LIST)
+        return err_new(ERR_UNTRUSTED, "E_OCI: an index without manifests");
+    DOC_EACH (v, list) {
+        const char *hex = format_hex(doc_text(v, "digest"));
+        const struct doc *platform = doc_get(v, "platform");
+        bool optional = platform && !platform_fits(c->b, platform);
+        if (!optional || (hex && members_find(&c->b->members, hex)))
+            TRY(walk_node(c, v, depth + 1));
+    }
+    return NULL;
+}
+
+static struct err *walk_node(const struct closure *c, const struct doc *d, int depth)
+{
+    OWN_DOC struct doc *node = NULL;
+    const char *type = doc_text(d, "mediaType");
+    if (depth > FORMAT_OCI_DEPTH_MAX)
+        return err_new(ERR_UNTRUSTED, "E_OCI: more than %d indexes inside one another", FORMAT_OCI_DEPTH_MAX);
+    if (!is_index(type) && !is_manifest(type))
+        return err_new(ERR_UNTRUSTED, "E_OCI: %s of type %s", doc_text(d, "digest") ? doc_text(d, "digest") : "?",
+                       type ? type : "?");
+    TRY(enter(&node, c, d));
+    if (doc_int(node, "schemaVersion", 0) != 2)
+        return err_new(ERR_UNTRUSTED, "E_OCI: %s is not of schemaVersion 2", doc_text(d, "digest"));
+    const char *own = doc_text(node, "mediaType");
+    if (own && !str_eq(own, type))
+        return err_new(ERR_UNTRUSTED, "E_OCI: %s is of type %s, its descriptor says %s", doc_text(d, "digest"), own,
+                       type);
+    return is_index(type) ? walk_children(c, node, depth) : walk_manifest(c, node);
+}
+
+struct err *oci_walk(const struct bundle *b, const struct doc *descriptor, oci_visit visit, void *self)
+{
+    const struct closure c = {.b = b, .visit = visit, .self = self};
+    const char *name = oci_image_name(descriptor);
+    TRY_CTX(walk_node(&c, descriptor, 0), "%s: index.json: %s", b->path, name ? name : "artifact");
+    return NULL;
+}
+
+/* ---- index.json ---- */
+
+/* Annotation keys have dots in them: no doc_path() here. */
+const char *oci_image_name(const struct doc *descriptor)
+{
+    const struct doc *name = doc_get(doc_get(descriptor, "annotations"), ANNOTATION_NAME);
+    return name && name->kind == DOC_STRING ? name->text : NULL;
+}
+
+static struct err *check_names(const struct doc *list)
+{
+    DOC_EACH (v, list) {
+        const char *name = oci_image_name(v);
+        if (!name)
+            continue;
+        TRY(format_ref(name));
+        for (const struct doc *w = v->next; w; w = w->next)
+            if (str_eq(oci_image_name(w), name))
+                return err_new(ERR_UNTRUSTED, "E_REF: %s is there twice", name);
+    }
+    return NULL;
+}
+
+static const struct doc *find_image(const struct doc *list, const char *name)
+{
+    DOC_EACH (v, list)
+        if (str_eq(oci_image_name(v), name))
+            return v;
+    return NULL;
+}
+
+static struct err *check_image(const struct doc *list, const struct doc *image)
+{
+    const char *name = doc_text(image, "name"), *index = doc_text(image, "indexDigest");
+    const struct doc *d = find_image(list, name);
+    if (!d)
+        return err_new(ERR_UNTRUSTED, "E_REF: %s is not in index.json", name);
+    if (!str_eq(doc_text(d, "digest"), index ? index : doc_text(image, "manifestDigest")))
+        return err_new(ERR_UNTRUSTED, "E_REF: %s has another digest in index.json", name);
+    return NULL;
+}
+
+struct err *oci_check_index(const struct doc *index, const struct doc *release)
+{
+    const struct doc *list = doc_get(index, "manifests");
+    if (doc_int(index, "schemaVersion", 0) != 2 || !list || list->kind != DOC_LIST)
+        return err_new(ERR_UNTRUSTED, "E_OCI: index.json is no OCI index");
+    TRY(check_names(list));
+    DOC_EACH (c, doc_path(release, "predicate.components"))
+        DOC_EACH (image, doc_get(c, "images"))
+            TRY(check_image(list, image));
+    return NULL;
+}
+
+/* ---- closure ---- */
+
+struct marks {
+    const struct members *members;
+    bool *used;
+};
+
+static struct err *mark(void *self, const struct member *m)
+{
+    struct marks *marks = self;
+    marks->used[m - marks->members->at] = true;
+    return NULL;
+}
+
+struct err *oci_check_closure(const struct bundle *b)
+{
+    OWN_FREE bool *used = calloc(b->members.n, sizeof *used);
+    struct marks marks = {.members = &b->members, .used = used};
+    if (!used)
+        return err_os(ENOMEM, "closure");
+    used[0] = true; /* index.json */
+    DOC_EACH (v, doc_get(b->index, "manifests"))
+        TRY(oci_walk(b, v, mark, &marks));
+    for (size_t i = 0; i < b->members.n; i++)
+        if (!used[i])
+            return err_new(ERR_UNTRUSTED, "%s: member %s at byte %llu: E_OCI_ORPHAN: nothing refers to it", b->path,
+                           b->members.at[i].path, (unsigned long long)b->members.at[i].at);
+    return NULL;
+}

@@ -1,0 +1,223 @@
+#include "cli/verbs.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "cluster/cluster.h"
+#include "supply/build.h"
+#include "supply/show.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+enum { TRUST_MAX = 32 };
+
+/* ---- verify, inspect, list ---- */
+
+/* Opens the operand with --trust, or with the keys that the cluster's file trusts. */
+static struct err *open_bundle(struct bundle **ret, struct cli *x)
+{
+    const char *trust[TRUST_MAX], *path = args_operand(&x->args, 0);
+    OWN(cluster_freep) struct cluster *c = NULL;
+    size_t n = args_all(&x->args, "trust", trust, TRUST_MAX);
+    if (n)
+        return bundle_open(ret, path, trust, n);
+    if (!args_has(&x->args, "config") && !file_exists(AT_FDCWD, x->run.file))
+        return err_hint(err_new(ERR_USAGE, "whose key must have signed %s?", path),
+                        "give its public key: --trust FILE.pub");
+    TRY(cluster_load(&c, x->run.file));
+    return bundle_open(ret, path, (const char *const *)c->trust.at, c->trust.n);
+}
+
+static bool verify_progress(void *self, uint64_t done, uint64_t total)
+{
+    struct cli *x = self;
+    event_progress(x->run.events, NULL, "verify", done, total);
+    return !cancel_is_set(&x->cancel);
+}
+
+struct err *run_bundle_verify(struct cli *x, struct doc **ret)
+{
+    OWN_BUNDLE struct bundle *b = NULL;
+    TRY(open_bundle(&b, x));
+    TRY(bundle_verify(b, verify_progress, x));
+    *ret = bundle_receipt(b);
+    return NULL;
+}
+
+void show_bundle_verify(FILE *out, const struct cli *x, const struct doc *d)
+{
+    (void)x;
+    char size[24];
+    str_size(size, (uint64_t)doc_int(d, "bytes", 0));
+    (void)fprintf(out, "%s is intact: %s %s %s, sequence %s, %s in %s members\n", doc_text(d, "path"),
+                  doc_text(d, "product"), doc_text(d, "profile"), doc_text(d, "version"), doc_text(d, "sequence"), size,
+                  doc_text(d, "members"));
+    (void)fprintf(out, "release %s\nsigned by %s\n", doc_text(d, "digest"), doc_text(d, "signer"));
+}
+
+struct err *run_bundle_inspect(struct cli *x, struct doc **ret)
+{
+    OWN_BUNDLE struct bundle *b = NULL;
+    TRY(open_bundle(&b, x));
+    *ret = show_inspect(b);
+    return NULL;
+}
+
+void show_bundle_inspect(FILE *out, const struct cli *x, const struct doc *d)
+{
+    (void)x;
+    show_inspect_text(out, d);
+}
+
+struct err *run_bundle_list(struct cli *x, struct doc **ret)
+{
+    OWN_BUNDLE struct bundle *b = NULL;
+    TRY(open_bundle(&b, x));
+    return show_list(ret, b);
+}
+
+void show_bundle_list(FILE *out, const struct cli *x, const struct doc *d)
+{
+    (void)x;
+    show_list_text(out, d);
+}
+
+/* ---- build ---- */
+
+/* Strings made for the options; they live as long as the build. */
+struct build {
+    struct build_opts o;
+    struct strs made;
+    const char *trust[TRUST_MAX];
+};
+
+/* Keeps the formatted text `s` (taken); NULL is no memory. */
+static struct err *keep(const char **ret, struct build *b, char *s)
+{
+    OWN_FREE char *text = s;
+    if (!text)
+        return err_os(ENOMEM, "options");
+    TRY(strs_add(&b->made, text));
+    *ret = b->made.at[b->made.n - 1];
+    return NULL;
+}
+
+static struct err *choose_cache(struct build *b, const struct args *a)
+{
+    const char *given = args_text(a, "cache", getenv("CAISSON_CACHE"));
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (given && *given)
+        return keep(&b->o.cache, b, strdup(given));
+    if (xdg && *xdg)
+        return keep(&b->o.cache, b, str_fmt("%s/caisson", xdg));
+    if (home && *home)
+        return keep(&b->o.cache, b, str_fmt("%s/.cache/caisson", home));
+    return err_new(ERR_USAGE, "no folder for the cache: give --cache DIR");
+}
+
+/* "minimal" is profiles/minimal.yaml; what has a slash or ends in .yaml is a file. */
+static struct err *choose_profile(struct build *b, const struct args *a)
+{
+    const char *p = args_text(a, "profile", "minimal");
+    bool is_file = strchr(p, '/') || str_ends(p, ".yaml") || str_ends(p, ".yml");
+    return keep(&b->o.profile, b, is_file ? strdup(p) : str_fmt("profiles/%s.yaml", p));
+}
+
+static struct err *read_profile(struct doc **ret, const char *path)
+{
+    OWN_BUF struct buf text = {.max = 1 << 20};
+    struct err *e = file_read(&text, AT_FDCWD, path);
+    if (e)
+        return err_hint(err_as(e, ERR_USAGE), "--profile NAME stands for profiles/NAME.yaml, or give a file");
+    return doc_yaml(ret, path, text.at, text.len);
+}
+
+/* The lock and the bundle are named after the profile, its version and platform. */
+static struct err *choose_files(struct build *b, const struct args *a)
+{
+    OWN_DOC struct doc *profile = NULL;
+    TRY(read_profile(&profile, b->o.profile));
+    const char *name = doc_text(profile, "metadata.name"), *version = b->o.version;
+    const char *lock = args_text(a, "lock", NULL), *out = args_text(a, "out", NULL);
+    if (!name)
+        return doc_err(ERR_USAGE, profile, "a profile needs metadata.name");
+    if (!version)
+        version = doc_text(profile, "spec.version");
+    TRY(keep(&b->o.lock, b, lock ? strdup(lock) : str_fmt("%s/lock/%s.lock.json", b->o.cache, name)));
+    return keep(&b->o.out, b,
+                out ? strdup(out)
+                    : str_fmt("%s-%s-%s-linux-amd64.csn.tar", b->o.product ? b->o.product : "caisson", name,
+                              version ? version : "0"));
+}
+
+static struct err *choose_numbers(struct build *b, const struct args *a)
+{
+    int64_t epoch = 0, sequence = 1, date = 0;
+    const char *env = getenv("SOURCE_DATE_EPOCH");
+    if (env && *env && !str_int(env, 0, INT64_C(253402300799), &date))
+        return err_new(ERR_USAGE, "SOURCE_DATE_EPOCH: \"%s\" is no number of seconds", env);
+    TRY(args_int(a, "source-date-epoch", 0, INT64_C(253402300799), &date)); /* the year 9999 */
+    TRY(args_int(a, "epoch", 0, UINT32_MAX, &epoch));
+    TRY(args_int(a, "sequence", 0, (INT64_C(1) << 53) - 1, &sequence));
+    b->o.source_date_epoch = date;
+    b->o.epoch = (uint32_t)epoch;
+    b->o.sequence = (uint64_t)sequence;
+    return NULL;
+}
+
+static struct err *choose(struct build *b, const struct args *a)
+{
+    b->o.key = args_text(a, "key", NULL);
+    b->o.root_key = args_text(a, "root-key", NULL);
+    b->o.bundles_dir = args_text(a, "bundles", "bundles");
+    b->o.product = args_text(a, "product", NULL);
+    b->o.channel = args_text(a, "channel", NULL);
+    b->o.version = args_text(a, "version", NULL);
+    b->o.requires = args_text(a, "requires", NULL);
+    b->o.n_trust = args_all(a, "trust", b->trust, TRUST_MAX);
+    b->o.trust = b->o.n_trust ? b->trust : NULL;
+    if (!b->o.key)
+        return err_hint(err_new(ERR_USAGE, "bundle build needs --key FILE, which signs the release"),
+                        "caisson key generate NAME makes one");
+    TRY(choose_numbers(b, a));
+    TRY(choose_cache(b, a));
+    TRY(choose_profile(b, a));
+    return choose_files(b, a);
+}
+
+static void build_says(void *self, const char *what, uint64_t done, uint64_t total)
+{
+    struct cli *x = self;
+    event_progress(x->run.events, NULL, what, done, total);
+}
+
+static struct err *build(struct doc **ret, struct cli *x, struct build *b)
+{
+    struct build_result made = {0};
+    TRY(choose(b, &x->args));
+    TRY(bundle_build(&made, &b->o, build_says, x));
+    *ret = doc_new_map();
+    doc_set_text(*ret, "path", b->o.out);
+    doc_set_fmt(*ret, "digest", "sha256:%s", made.digest);
+    doc_set_int(*ret, "bytes", (int64_t)made.bytes);
+    doc_set_int(*ret, "members", (int64_t)made.members);
+    return NULL;
+}
+
+struct err *run_bundle_build(struct cli *x, struct doc **ret)
+{
+    struct build b = {0};
+    struct err *e = build(ret, x, &b);
+    strs_done(&b.made);
+    return e;
+}
+
+void show_bundle_build(FILE *out, const struct cli *x, const struct doc *d)
+{
+    (void)x;
+    char size[24];
+    str_size(size, (uint64_t)doc_int(d, "bytes", 0));
+    (void)fprintf(out, "built %s, %s in %s members\nrelease %s\n", doc_text(d, "path"), size, doc_text(d, "members"),
+                  doc_text(d, "digest"));
+}

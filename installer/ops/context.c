@@ -1,0 +1,121 @@
+#include "ops/context.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct err *context_spec(struct context *x, const char *path)
+{
+    TRY(cluster_load(&x->cluster, path));
+    x->known_hosts = cluster_path(x->cluster, "known_hosts");
+    for (size_t i = 0; i < x->cluster->warnings.n; i++)
+        event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", x->cluster->warnings.at[i]);
+    return x->known_hosts ? NULL : err_os(ENOMEM, "known_hosts");
+}
+
+static bool show_progress(void *self, uint64_t done, uint64_t total)
+{
+    const struct context *x = self;
+    event_progress(x->events, NULL, "verify the bundle", done, total);
+    return !x->cancel || !cancel_is_set(x->cancel);
+}
+
+static struct err *read_yaml(struct doc **ret, const struct bundle *b, const struct doc *entry, bool all)
+{
+    OWN_BUF struct buf text = {0};
+    const char *digest = doc_text(entry, "digest"), *name = doc_text(entry, "name");
+    if (!digest)
+        return err_new(ERR_FAILED, "the bundle names a definition without a digest");
+    TRY(bundle_read(&text, b, digest));
+    return all ? doc_yaml_all(ret, name ? name : digest, text.at, text.len)
+               : doc_yaml(ret, name ? name : digest, text.at, text.len);
+}
+
+/* Documents of all manifest files of a component, as one list. */
+static struct err *read_objects(struct doc **ret, const struct bundle *b, const struct doc *component)
+{
+    OWN_DOC struct doc *all = doc_new_list();
+    DOC_EACH (f, doc_get(component, "files")) {
+        OWN_DOC struct doc *some = NULL;
+        TRY_CTX(read_yaml(&some, b, f, true), "manifest %s", doc_text(f, "name"));
+        DOC_EACH (o, some)
+            doc_add(all, doc_clone(o));
+    }
+    *ret = TAKE(all);
+    return NULL;
+}
+
+static struct err *load_release(struct context *x)
+{
+    const struct doc *head = doc_get(bundle_release(x->bundle), "predicate");
+    release_init(&x->release, head);
+    DOC_EACH (c, doc_get(head, "components")) {
+        struct doc *definition = NULL;
+        struct doc *objects = NULL;
+        TRY_CTX(read_yaml(&definition, x->bundle, doc_get(c, "definition"), false), "component %s",
+                doc_text(c, "name"));
+        struct err *e = read_objects(&objects, x->bundle, c);
+        if (e)
+            doc_free(definition);
+        TRY(e);
+        TRY(release_add(&x->release, definition, objects));
+    }
+    return NULL;
+}
+
+static struct err *check_profile(const struct context *x)
+{
+    const char *profile = doc_text(x->release.head, "profile");
+    if (str_eq(profile, x->cluster->profile))
+        return NULL;
+    return err_hint(err_new(ERR_UNTRUSTED, "%s is a bundle of profile \"%s\", cluster.yaml wants \"%s\"",
+                            x->cluster->release, profile ? profile : "", x->cluster->profile),
+                    "change `profile` or `release` in %s", x->cluster->file);
+}
+
+static struct err *open_bundle(struct context *x)
+{
+    const struct strs *trust = &x->cluster->trust;
+    TRY(bundle_open(&x->bundle, x->cluster->release, (const char *const *)trust->at, trust->n));
+    event_emit(x->events, EVENT_STEP, NULL, "verify the bundle");
+    TRY_CTX(bundle_verify(x->bundle, show_progress, x), "%s", x->cluster->release);
+    TRY(load_release(x));
+    return check_profile(x);
+}
+
+static struct err *render(struct context *x)
+{
+    const struct cluster *c = x->cluster;
+    TRY(render_vars(&x->vars, c, &x->release, &x->vault->identity));
+    TRY(render_objects(&x->objects, &x->release, x->vars));
+    x->wanted = calloc(c->n_hosts, sizeof *x->wanted);
+    if (!x->wanted)
+        return err_os(ENOMEM, "generations");
+    for (size_t i = 0; i < c->n_hosts; i++)
+        TRY(render_generation(&x->wanted[i], c, &x->release, &x->vault->identity, x->vars, &c->hosts[i]));
+    return NULL;
+}
+
+struct err *context_full(struct context *x, const char *path)
+{
+    TRY(context_spec(x, path));
+    TRY(open_bundle(x));
+    OWN_FREE char *vault = cluster_path(x->cluster, "secrets.vault");
+    if (!vault)
+        return err_os(ENOMEM, "vault");
+    TRY(vault_load(&x->vault, vault));
+    return render(x);
+}
+
+void context_done(struct context *x)
+{
+    for (size_t i = 0; x->wanted && i < x->cluster->n_hosts; i++)
+        generation_done(&x->wanted[i]);
+    free(x->wanted);
+    doc_free(x->vars);
+    doc_free(x->objects);
+    release_done(&x->release);
+    vault_free(x->vault);
+    bundle_free(x->bundle);
+    cluster_free(x->cluster);
+    free(x->known_hosts);
+}

@@ -1,0 +1,34 @@
+/*
+ * context: what every verb that touches a cluster starts from: the checked spec, the verified bundle with its
+ * definitions, the vault, the wanted generation of each host. Nothing here contacts a machine.
+ */
+#pragma once
+#include "base/cancel.h"
+#include "bundle/bundle.h"
+#include "cluster/cluster.h"
+#include "ops/identity.h"
+#include "plan/diff.h"
+#include "run/event.h"
+
+struct context {
+    struct cluster *cluster;
+    struct bundle *bundle;
+    struct release release;
+    struct vault *vault;
+    struct doc *vars;
+    struct generation *wanted; /* one a host, in the order of cluster.yaml */
+    struct doc *objects;
+    char *known_hosts;
+    const struct events *events;
+    const struct cancel *cancel;
+};
+
+/* Reads cluster.yaml only. */
+struct err *context_spec(struct context *x, const char *path) ERR_MUST;
+/*
+ * Then everything: verifies the whole bundle (every byte, before any machine is contacted), opens the vault,
+ * renders. ERR_UNTRUSTED for the bundle, ERR_USAGE for files.
+ */
+struct err *context_full(struct context *x, const char *path) ERR_MUST;
+void context_done(struct context *x);
+#define OWN_CONTEXT OWN(context_done)

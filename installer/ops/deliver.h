@@ -1,0 +1,11 @@
+/* deliver: brings to one node what its wanted generation needs. Each function asks first and sends what is
+ * missing. */
+#pragma once
+#include "ops/fleet.h"
+
+/* Packages, secrets, certificates, runtime files and the generation itself; nothing that runs is touched. */
+struct err *deliver_generation(struct fleet *f, struct member *m) ERR_MUST;
+/* Activates the delivered generation and waits until its units are ready. Fills m->done. */
+struct err *deliver_activate(struct fleet *f, struct member *m) ERR_MUST;
+/* Imports missing images into the running runtime and checks that all are complete there. */
+struct err *deliver_images(struct fleet *f, struct member *m) ERR_MUST;

@@ -1,0 +1,102 @@
+#include "ops/fleet.h"
+
+#include "base/clock.h"
+#include "run/pool.h"
+
+#include <errno.h>
+
+static struct err *connect_member(struct fleet *f, struct member *m)
+{
+    struct context *x = f->x;
+    uint64_t sent = 0;
+    event_emit(x->events, EVENT_STEP, m->host->name, "connect");
+    TRY(node_open(&m->node, m->host, x->known_hosts, x->cancel, &sent));
+    TRY(node_call(&m->state, m->node, "state", NULL, x->cancel));
+    if (m->want)
+        m->diff = diff_node(m->want, m->state, clock_wall_s());
+    event_emit(x->events, EVENT_DONE, m->host->name, sent ? "connected, helper sent" : "connected");
+    return NULL;
+}
+
+static struct err *connect_at(void *arg, size_t i)
+{
+    struct fleet *f = arg;
+    return connect_member(f, &f->at[i]);
+}
+
+struct err *fleet_connect(struct fleet *f, struct context *x)
+{
+    *f = (struct fleet){.x = x, .n = x->cluster->n_hosts};
+    f->at = calloc(f->n, sizeof *f->at);
+    OWN_FREE struct err **errors = calloc(f->n, sizeof(struct err *));
+    if (!f->at || !errors)
+        return err_os(ENOMEM, "hosts");
+    for (size_t i = 0; i < f->n; i++) {
+        f->at[i].host = &x->cluster->hosts[i];
+        f->at[i].want = x->wanted ? &x->wanted[i] : NULL;
+    }
+    pool_run(f->n, POOL_DEFAULT, connect_at, f, errors);
+    for (size_t i = 0; i < f->n; i++)
+        f->at[i].error = errors[i];
+    return cancel_check(x->cancel);
+}
+
+static const char *member_name(const void *arg, size_t i)
+{
+    const struct fleet *f = arg;
+    return f->at[i].host->name;
+}
+
+struct err *fleet_require_all(struct fleet *f)
+{
+    OWN_FREE struct err **errors = calloc(f->n, sizeof(struct err *));
+    if (!errors)
+        return err_os(ENOMEM, "hosts");
+    for (size_t i = 0; i < f->n; i++)
+        errors[i] = TAKE(f->at[i].error);
+    return pool_join(errors, f->n, member_name, f);
+}
+
+struct each {
+    struct fleet *f;
+    struct err *(*fn)(struct fleet *f, struct member *m);
+};
+
+static struct err *each_at(void *arg, size_t i)
+{
+    struct each *e = arg;
+    struct err *why = e->fn(e->f, &e->f->at[i]);
+    if (why)
+        event_emit(e->f->x->events, EVENT_FAILED, e->f->at[i].host->name, "%s", err_text(why));
+    return why;
+}
+
+struct err *fleet_each(struct fleet *f, struct err *(*fn)(struct fleet *f, struct member *m))
+{
+    OWN_FREE struct err **errors = calloc(f->n, sizeof(struct err *));
+    if (!errors)
+        return err_os(ENOMEM, "hosts");
+    pool_run(f->n, POOL_DEFAULT, each_at, &(struct each){f, fn}, errors);
+    return pool_join(errors, f->n, member_name, f);
+}
+
+struct member *fleet_control_plane(struct fleet *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->at[i].node && f->at[i].host->control_plane && doc_int(f->at[i].state, "generation", 0) > 0)
+            return &f->at[i];
+    return NULL;
+}
+
+void fleet_done(struct fleet *f)
+{
+    for (size_t i = 0; f->at && i < f->n; i++) {
+        node_free(f->at[i].node);
+        doc_free(f->at[i].state);
+        doc_free(f->at[i].diff);
+        doc_free(f->at[i].done);
+        err_free(f->at[i].error);
+    }
+    free(f->at);
+    *f = (struct fleet){0};
+}

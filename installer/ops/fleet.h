@@ -1,0 +1,34 @@
+/* fleet: the cluster's hosts in reach, each with what it is and what separates it from its wanted generation.
+ */
+#pragma once
+#include "ops/context.h"
+#include "run/node.h"
+
+struct member {
+    const struct host *host;
+    const struct generation *want; /* NULL without context_full() */
+    struct node *node;             /* NULL when it could not be reached */
+    struct doc *state;             /* the helper's answer to "state" */
+    struct doc *diff;              /* diff_node(), NULL without `want` */
+    struct doc *done;              /* what a run did here: {restarted, started, stopped} */
+    struct err *error;             /* why it could not be reached */
+    bool chosen;                   /* by the verbs that work on some hosts only */
+};
+
+struct fleet {
+    struct context *x;
+    struct member *at; /* in the order of cluster.yaml */
+    size_t n;
+};
+
+/* Connects all hosts at once, and asks each for its state. An unreachable host has `error`; the call itself
+ * succeeds. */
+struct err *fleet_connect(struct fleet *f, struct context *x) ERR_MUST;
+/* ERR_UNREACHABLE... when a host could not be reached (takes the members' errors). */
+struct err *fleet_require_all(struct fleet *f) ERR_MUST;
+/* Runs `fn` for every member at once; one error for all. */
+struct err *fleet_each(struct fleet *f, struct err *(*fn)(struct fleet *f, struct member *m)) ERR_MUST;
+/* The first reachable control-plane host that runs a generation, or NULL. */
+struct member *fleet_control_plane(struct fleet *f);
+void fleet_done(struct fleet *f);
+#define OWN_FLEET OWN(fleet_done)

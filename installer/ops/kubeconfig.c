@@ -1,0 +1,57 @@
+#include "ops/ops.h"
+
+#include "base/str.h"
+#include "ops/context.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* RFC 4648 base64, as kubeconfig's *-data keys want it. */
+static struct err *add_base64(struct buf *out, const char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i += 3) {
+        unsigned v = (unsigned)(unsigned char)text[i] << 16;
+        v |= i + 1 < n ? (unsigned)(unsigned char)text[i + 1] << 8 : 0;
+        v |= i + 2 < n ? (unsigned)(unsigned char)text[i + 2] : 0;
+        char four[] = {digits[v >> 18], digits[v >> 12 & 63], i + 1 < n ? digits[v >> 6 & 63] : '=',
+                       i + 2 < n ? digits[v & 63] : '='};
+        TRY(buf_add(out, four, 4));
+    }
+    return NULL;
+}
+
+static const struct host *choose(const struct cluster *c, const char *via)
+{
+    for (size_t i = 0; i < c->n_hosts; i++)
+        if (c->hosts[i].control_plane && (!via || str_eq(via, c->hosts[i].name)))
+            return &c->hosts[i];
+    return NULL;
+}
+
+struct err *ops_kubeconfig(struct buf *out, const struct run *r, const char *via, int hours)
+{
+    OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
+    OWN_BUF struct buf cert = {0};
+    OWN_SECRET_BUF struct buf key = {0};
+    TRY(context_spec(&x, r->file));
+    const struct host *h = choose(x.cluster, via);
+    if (!h)
+        return err_new(ERR_USAGE, "%s has no control-plane host \"%s\"", r->file, via ? via : "");
+    OWN_FREE char *path = cluster_path(x.cluster, "secrets.vault");
+    TRY(path ? vault_load(&x.vault, path) : err_os(ENOMEM, "vault"));
+    TRY(vault_issue_client(&cert, &key, x.vault, "kubernetes", "caisson:admin", "caisson:cluster-admins",
+                           (int64_t)hours * 3600));
+    TRY(buf_fmt(out,
+                "apiVersion: v1\nkind: Config\nclusters:\n- name: %s\n  cluster:\n    server: https://%s:6443\n"
+                "    certificate-authority-data: ",
+                x.cluster->name, h->address));
+    TRY(add_base64(out, vault_authority(x.vault, "kubernetes")));
+    TRY(buf_str(out, "\nusers:\n- name: admin\n  user:\n    client-certificate-data: "));
+    TRY(add_base64(out, buf_text(&cert)));
+    TRY(buf_str(out, "\n    client-key-data: "));
+    TRY(add_base64(out, buf_text(&key)));
+    return buf_fmt(out, "\ncontexts:\n- name: %s\n  context: {cluster: %s, user: admin}\ncurrent-context: %s\n",
+                   x.cluster->name, x.cluster->name, x.cluster->name);
+}

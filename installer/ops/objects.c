@@ -1,0 +1,256 @@
+#include "ops/objects.h"
+
+#include "base/clock.h"
+#include "crypt/digest.h"
+#include "ops/reach.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { READY_MS = 180000, NODE_MS = 300000, OBJECT_MS = 600000 }; /* K8S-10 */
+
+#define CONTROL_PLANE_ROLE "node-role.kubernetes.io/control-plane"
+
+/* ---- manifests ---- */
+
+static struct err *object_digest(char ret[DIGEST_HEX], const struct doc *o)
+{
+    OWN_BUF struct buf bytes = {0};
+    TRY(doc_json_write(&bytes, o));
+    return digest_hex(ret, bytes.at, bytes.len);
+}
+
+static struct err *compare_manifests(struct objects *o, const struct doc *all)
+{
+    DOC_EACH (object, all) {
+        char hex[DIGEST_HEX];
+        TRY(object_digest(hex, object));
+        inventory_add(o->inventory, object, hex);
+        const struct doc *old = inventory_find(o->before, o->inventory->last);
+        if (!old || !str_eq(doc_text(old, "digest"), hex))
+            doc_add(o->apply, doc_clone(object));
+    }
+    return NULL;
+}
+
+/* ---- nodes ---- */
+
+/* A merge patch with what `h` should have and the live node (NULL: none yet) has not; NULL when nothing differs. */
+static struct doc *wanted_labels(const struct host *h)
+{
+    struct doc *labels = h->labels ? doc_clone(h->labels) : doc_new_map();
+    if (h->control_plane)
+        doc_set_text(labels, CONTROL_PLANE_ROLE, "");
+    if (h->worker)
+        doc_set_text(labels, "node-role.kubernetes.io/worker", "");
+    return labels;
+}
+
+/* A control-plane node takes no other work unless it is a worker too. */
+static struct doc *wanted_taints(const struct host *h)
+{
+    struct doc *taints = h->taints ? doc_clone(h->taints) : doc_new_list();
+    if (h->control_plane && !h->worker) {
+        struct doc *t = doc_add(taints, doc_new_map());
+        doc_set_text(t, "key", CONTROL_PLANE_ROLE);
+        doc_set_text(t, "effect", "NoSchedule");
+    }
+    return taints;
+}
+
+static bool labels_hold(const struct doc *live, const struct doc *wanted)
+{
+    DOC_EACH (l, wanted)
+        if (!doc_equal(doc_get(live, l->key), l))
+            return false;
+    return true;
+}
+
+static bool taints_hold(const struct doc *live, const struct doc *wanted)
+{
+    DOC_EACH (t, wanted) {
+        bool found = false;
+        DOC_EACH (l, live)
+            found = found || (str_eq(doc_text(l, "key"), doc_text(t, "key")) &&
+                              str_eq(doc_text(l, "effect"), doc_text(t, "effect")) &&
+                              str_eq(doc_text(l, "value"), doc_text(t, "value")));
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static void compare_node(struct objects *o, const struct host *h, const struct doc *live)
+{
+    OWN_DOC struct doc *labels = wanted_labels(h), *taints = wanted_taints(h);
+    if (labels_hold(doc_path(live, "metadata.labels"), labels) && taints_hold(doc_path(live, "spec.taints"), taints))
+        return;
+    struct doc *patch = doc_add(o->nodes, doc_new_map());
+    doc_set_text(patch, "name", h->name);
+    struct doc *body = doc_set(patch, "body", doc_new_map());
+    doc_set(doc_set(body, "metadata", doc_new_map()), "labels", TAKE(labels));
+    doc_set(doc_set(body, "spec", doc_new_map()), "taints", TAKE(taints));
+}
+
+static struct err *live_nodes(struct doc **ret, struct kube *k)
+{
+    *ret = NULL;
+    return k ? kube_get(k, ret, "/api/v1/nodes") : NULL;
+}
+
+static const struct doc *node_named(const struct doc *list, const char *name)
+{
+    DOC_EACH (n, doc_get(list, "items"))
+        if (str_eq(doc_text(n, "metadata.name"), name))
+            return n;
+    return NULL;
+}
+
+struct err *objects_compare(struct objects *o, struct fleet *f)
+{
+    struct member *m = fleet_control_plane(f);
+    OWN_DOC struct doc *nodes = NULL;
+    o->apply = doc_new_list();
+    o->inventory = doc_new_list();
+    o->nodes = doc_new_list();
+    if (m) {
+        TRY(reach_kube(&o->kube, f, m));
+        TRY_CTX(kube_inventory_get(o->kube, &o->before), "ask the API server of %s", m->host->name);
+    } else {
+        o->before = doc_new_list();
+    }
+    TRY(compare_manifests(o, f->x->objects));
+    TRY(live_nodes(&nodes, o->kube));
+    for (size_t i = 0; i < f->n; i++)
+        compare_node(o, f->at[i].host, node_named(nodes, f->at[i].host->name));
+    return NULL;
+}
+
+/* ---- carrying out ---- */
+
+static struct doc *node_object(const char *name)
+{
+    struct doc *d = doc_new_map();
+    doc_set_text(d, "apiVersion", "v1");
+    doc_set_text(d, "kind", "Node");
+    doc_set_text(doc_set(d, "metadata", doc_new_map()), "name", name);
+    return d;
+}
+
+static struct err *wait_registered(struct objects *o, const struct fleet *f)
+{
+    int64_t deadline = clock_ms() + NODE_MS;
+    for (size_t i = 0; i < f->n;) {
+        OWN_DOC struct doc *live = NULL, *want = node_object(f->at[i].host->name);
+        TRY(kube_get_object(o->kube, &live, want));
+        if (live) {
+            i++;
+            continue;
+        }
+        if (clock_ms() > deadline)
+            return err_hint(err_new(ERR_FAILED, "%s did not register with the API server in %d s", f->at[i].host->name,
+                                    NODE_MS / 1000),
+                            "see `journalctl -u kubelet` on it");
+        TRY(cancel_sleep(f->x->cancel, 200));
+    }
+    return NULL;
+}
+
+/* Strategic merge: taints have a merge key there, so those of controllers stay. */
+static struct err *patch_node(struct objects *o, const struct doc *patch)
+{
+    OWN_FREE char *path = str_fmt("/api/v1/nodes/%s?fieldManager=" KUBE_MANAGER, doc_text(patch, "name"));
+    OWN_DOC struct doc *answer = NULL;
+    long status = 0;
+    if (!path)
+        return err_os(ENOMEM, "node");
+    TRY(kube_call(o->kube, "PATCH", path, "application/strategic-merge-patch+json", doc_get(patch, "body"), &status,
+                  &answer));
+    return kube_status_err(doc_text(patch, "name"), status, answer);
+}
+
+static struct err *apply_all(struct objects *o, const struct fleet *f)
+{
+    if (o->apply->child)
+        event_emit(f->x->events, EVENT_STEP, NULL, "apply %zu objects", doc_len(o->apply));
+    DOC_EACH (object, o->apply)
+        TRY(kube_apply(o->kube, object, NULL));
+    return NULL;
+}
+
+static struct err *wait_all(struct objects *o, const struct fleet *f)
+{
+    int64_t deadline = clock_ms() + OBJECT_MS;
+    event_emit(f->x->events, EVENT_STEP, NULL, "wait for nodes and objects to be ready");
+    for (size_t i = 0; i < f->n; i++) {
+        OWN_DOC struct doc *node = node_object(f->at[i].host->name);
+        TRY(kube_wait(o->kube, node, deadline));
+    }
+    DOC_EACH (object, o->apply)
+        TRY(kube_wait(o->kube, object, deadline));
+    return NULL;
+}
+
+static struct err *prune(struct objects *o, const struct fleet *f)
+{
+    OWN_DOC struct doc *plan = prune_plan(o->before, o->inventory, 0);
+    if (!plan->child)
+        return NULL;
+    event_emit(f->x->events, EVENT_STEP, NULL, "prune %zu objects", doc_len(plan));
+    return kube_prune(o->kube, NULL, o->before, o->inventory, 0);
+}
+
+static struct err *inventory_store(struct objects *o)
+{
+    return doc_equal(o->before, o->inventory) ? NULL : kube_inventory_put(o->kube, o->inventory);
+}
+
+struct err *objects_apply(struct objects *o, struct fleet *f, struct member *m)
+{
+    if (!o->kube)
+        TRY(reach_kube(&o->kube, f, m));
+    event_emit(f->x->events, EVENT_STEP, NULL, "wait for the API server of %s", m->host->name);
+    TRY(kube_ready(o->kube, "/readyz", clock_ms() + READY_MS));
+    TRY(wait_registered(o, f));
+    DOC_EACH (patch, o->nodes)
+        TRY(patch_node(o, patch));
+    TRY(apply_all(o, f));
+    TRY(wait_all(o, f));
+    TRY(prune(o, f));
+    TRY(inventory_store(o));
+    event_emit(f->x->events, EVENT_DONE, NULL, "the cluster is ready");
+    return NULL;
+}
+
+/* ---- report ---- */
+
+struct doc *objects_report(const struct objects *o)
+{
+    struct doc *d = doc_new_map();
+    struct doc *apply = doc_set(d, "apply", doc_new_list()), *pruned = doc_set(d, "prune", doc_new_list());
+    struct doc *nodes = doc_set(d, "nodes", doc_new_list());
+    OWN_DOC struct doc *plan = prune_plan(o->before, o->inventory, 0);
+    DOC_EACH (object, o->apply) {
+        OWN_FREE char *label = kube_label(object);
+        doc_add_text(apply, label ? label : "");
+    }
+    DOC_EACH (entry, plan)
+        if (str_eq(doc_text(entry, "action"), "delete")) {
+            OWN_FREE char *label = str_fmt("%s %s", doc_text(entry, "kind"), doc_text(entry, "name"));
+            doc_add_text(pruned, label ? label : "");
+        }
+    DOC_EACH (patch, o->nodes)
+        doc_add_text(nodes, doc_text(patch, "name"));
+    doc_set_int(d, "changes", (int64_t)(doc_len(apply) + doc_len(pruned) + doc_len(nodes)));
+    return d;
+}
+
+void objects_done(struct objects *o)
+{
+    kube_free(o->kube);
+    doc_free(o->apply);
+    doc_free(o->inventory);
+    doc_free(o->before);
+    doc_free(o->nodes);
+    *o = (struct objects){0};
+}

@@ -1,0 +1,26 @@
+/*
+ * objects: what caisson keeps in the Kubernetes API: the release's manifests with their inventory, and labels and
+ * taints of nodes. Reached through a control-plane host's SSH connection.
+ */
+#pragma once
+#include "kube/inventory.h"
+#include "ops/fleet.h"
+
+struct objects {
+    struct kube *kube;     /* NULL: no control plane runs yet */
+    struct doc *apply;     /* list of objects that differ from what was applied */
+    struct doc *inventory; /* what will be true afterwards */
+    struct doc *before;    /* the inventory in the cluster */
+    struct doc *nodes;     /* list of patches: nodes whose labels or taints differ */
+};
+
+/* Compares objects and nodes with what the cluster has; without a running control plane everything is to be made. */
+struct err *objects_compare(struct objects *o, struct fleet *f) ERR_MUST;
+/*
+ * Waits until the API server of `m` serves and all hosts are registered as nodes; sets labels and taints, applies what
+ * differs, waits until it works and all nodes are Ready, prunes what left, records the inventory.
+ */
+struct err *objects_apply(struct objects *o, struct fleet *f, struct member *m) ERR_MUST;
+/* {apply: [name], prune: [name], nodes: [name], changes} for people and machines. */
+struct doc *objects_report(const struct objects *o);
+void objects_done(struct objects *o);

@@ -1,0 +1,58 @@
+/*
+ * ops: what the verbs do. Each takes the cluster file, reports progress as events, and gives its result as a
+ * tree; cli/ prints both. Errors carry the exit code (err_exit_code()).
+ */
+#pragma once
+#include "base/buf.h"
+#include "base/cancel.h"
+#include "doc/doc.h"
+#include "run/event.h"
+
+struct run {
+    const char *file;            /* cluster.yaml */
+    const struct events *events; /* may be NULL */
+    const struct cancel *cancel; /* may be NULL */
+};
+
+/*
+ * Makes what a cluster's folder needs and does not have: cluster.yaml from a commented start (only when
+ * missing), the operator's key pair, secrets.vault. {made: [paths], kept: [paths]}.
+ */
+struct err *ops_init(struct doc **ret, const struct run *r) ERR_MUST;
+
+/* Checks cluster.yaml, and with `bundle` also the release, overrides and what would be rendered. {warnings:
+ * [text]}. */
+struct err *ops_validate(struct doc **ret, const struct run *r, bool bundle) ERR_MUST;
+
+/* Called with each host's key before it is pinned; false leaves it out. */
+typedef bool (*ops_confirm)(void *self, const char *host, const char *address, const char *type,
+                            const char *fingerprint);
+/*
+ * Asks machines for their host keys and pins those that `confirm` accepts in known_hosts. `name`: one host,
+ * NULL all that have no pinned key. {pinned: [{host, type, fingerprint}], kept: [host]}.
+ */
+struct err *ops_trust_hosts(struct doc **ret, const struct run *r, const char *name, ops_confirm confirm, void *self)
+    ERR_MUST;
+
+/* {hosts: [{host, checks: [{id, result: pass|warn|fail, value, want, fix}]}], failed, warned}. ERR_REFUSED
+ * when one failed. */
+struct err *ops_preflight(struct doc **ret, const struct run *r) ERR_MUST;
+
+/* {hosts: [diff_node()], cluster: {apply: [object], prune: [object]}, changes: n, release}. */
+struct err *ops_plan(struct doc **ret, const struct run *r) ERR_MUST;
+/*
+ * Carries out what ops_plan() says. The same tree, plus seconds, and for hosts {restarted, started, stopped}.
+ * *ret is set as far as it got when an error is returned, else NULL.
+ */
+struct err *ops_apply(struct doc **ret, const struct run *r) ERR_MUST;
+
+/* {release, nodes: [{name, roles, state, generation, wanted, version, units: [...], certificates: [...]}],
+ * etcd: {...}, ready}. */
+struct err *ops_status(struct doc **ret, const struct run *r) ERR_MUST;
+
+/* A kubeconfig with a client certificate of `hours`, for the API server of host `via` (NULL: the first that
+ * answers). */
+struct err *ops_kubeconfig(struct buf *out, const struct run *r, const char *via, int hours) ERR_MUST;
+
+/* Takes everything of caisson off all hosts, or off `name`. {hosts: [{host, removed: n}]}. */
+struct err *ops_reset(struct doc **ret, const struct run *r, const char *name) ERR_MUST;

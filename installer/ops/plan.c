@@ -1,0 +1,32 @@
+#include "ops/ops.h"
+
+#include "ops/fleet.h"
+#include "ops/objects.h"
+#include "ops/report.h"
+
+#include <errno.h>
+
+struct err *ops_validate(struct doc **ret, const struct run *r, bool bundle)
+{
+    OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
+    TRY(bundle ? context_full(&x, r->file) : context_spec(&x, r->file));
+    *ret = doc_new_map();
+    struct doc *warnings = doc_set(*ret, "warnings", doc_new_list());
+    for (size_t i = 0; i < x.cluster->warnings.n; i++)
+        doc_add_text(warnings, x.cluster->warnings.at[i]);
+    doc_set_int(*ret, "hosts", (int64_t)x.cluster->n_hosts);
+    return NULL;
+}
+
+struct err *ops_plan(struct doc **ret, const struct run *r)
+{
+    OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
+    OWN_FLEET struct fleet f = {0};
+    OWN(objects_done) struct objects o = {0};
+    TRY(context_full(&x, r->file));
+    TRY(fleet_connect(&f, &x));
+    TRY(fleet_require_all(&f));
+    TRY(objects_compare(&o, &f));
+    *ret = report_new(&f, &o);
+    return NULL;
+}

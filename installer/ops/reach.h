@@ -1,0 +1,11 @@
+/* reach: the API server and etcd of a control-plane host, through its SSH connection, with certificates of
+ * ten minutes. */
+#pragma once
+#include "etcd/etcd.h"
+#include "kube/kube.h"
+#include "ops/fleet.h"
+
+/* The host's own API server. The group is system:masters: it must work before any binding exists, and nobody
+ * keeps it. */
+struct err *reach_kube(struct kube **ret, struct fleet *f, struct member *m) ERR_MUST;
+struct err *reach_etcd(struct etcd **ret, struct fleet *f, struct member *m) ERR_MUST;

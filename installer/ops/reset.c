@@ -1,0 +1,66 @@
+#include "ops/ops.h"
+
+#include "ops/fleet.h"
+
+#include <errno.h>
+
+/* The paths and interfaces that components declare; the release in use says it, not a list of ours. */
+static struct doc *reset_args(const struct fleet *f)
+{
+    struct doc *args = doc_new_map();
+    struct doc *owned = doc_set(args, "owned", doc_new_list());
+    struct doc *interfaces = doc_set(args, "interfaces", doc_new_list());
+    DOC_EACH (c, f->x->release.components) {
+        DOC_EACH (p, doc_get(c, "ownedPaths"))
+            doc_add_text(owned, p->text);
+        DOC_EACH (i, doc_get(c, "interfaces"))
+            doc_add_text(interfaces, i->text);
+    }
+    return args;
+}
+
+static struct err *reset_member(struct fleet *f, struct member *m)
+{
+    if (!m->chosen)
+        return NULL;
+    event_emit(f->x->events, EVENT_STEP, m->host->name, "remove everything of caisson");
+    TRY(node_call(&m->done, m->node, "reset", reset_args(f), f->x->cancel));
+    event_emit(f->x->events, EVENT_DONE, m->host->name, "removed");
+    return NULL;
+}
+
+/* Hosts that stay are not needed for it. */
+static struct err *require_chosen(struct fleet *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (!f->at[i].chosen) {
+            err_free(f->at[i].error);
+            f->at[i].error = NULL;
+        }
+    return fleet_require_all(f);
+}
+
+struct err *ops_reset(struct doc **ret, const struct run *r, const char *name)
+{
+    OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
+    OWN_FLEET struct fleet f = {0};
+    TRY(context_full(&x, r->file));
+    if (name && !cluster_host(x.cluster, name))
+        return err_new(ERR_USAGE, "%s has no host \"%s\"", r->file, name);
+    TRY(fleet_connect(&f, &x));
+    for (size_t i = 0; i < f.n; i++)
+        f.at[i].chosen = !name || str_eq(name, f.at[i].host->name);
+    TRY(require_chosen(&f));
+    TRY(fleet_each(&f, reset_member));
+    *ret = doc_new_map();
+    struct doc *hosts = doc_set(*ret, "hosts", doc_new_list());
+    for (size_t i = 0; i < f.n; i++) {
+        if (!f.at[i].chosen)
+            continue;
+        struct doc *h = doc_add(hosts, doc_new_map());
+        doc_set_text(h, "host", f.at[i].host->name);
+        if (doc_get(f.at[i].done, "removed"))
+            doc_set(h, "removed", doc_clone(doc_get(f.at[i].done, "removed")));
+    }
+    return NULL;
+}

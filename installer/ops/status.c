@@ -1,0 +1,176 @@
+#include "ops/ops.h"
+
+#include "base/clock.h"
+#include "ops/fleet.h"
+#include "ops/reach.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *state_of(const struct member *m)
+{
+    if (!m->node)
+        return "unreachable";
+    if (doc_int(m->state, "generation", 0) == 0)
+        return "empty";
+    DOC_EACH (u, doc_get(m->state, "units"))
+        if (!str_eq(doc_text(u, "active"), "active"))
+            return "degraded";
+    return doc_int(m->diff, "changes", 0) ? "outdated" : "ok";
+}
+
+static void add_roles(struct doc *node, const struct host *h)
+{
+    struct doc *roles = doc_set(node, "roles", doc_new_list());
+    if (h->control_plane)
+        doc_add_text(roles, "control-plane");
+    if (h->worker)
+        doc_add_text(roles, "worker");
+}
+
+/* The certificate that ends first. */
+static void add_expiry(struct doc *node, const struct doc *leafs)
+{
+    int64_t least = 0;
+    const char *name = NULL;
+    DOC_EACH (l, leafs) {
+        int64_t end = doc_int(l, "notAfter", 0);
+        if (end && (!name || end < least))
+            least = end, name = l->key;
+    }
+    if (!name)
+        return;
+    char text[32];
+    clock_rfc3339(text, least);
+    struct doc *first = doc_set(node, "firstExpiry", doc_new_map());
+    doc_set_text(first, "certificate", name);
+    doc_set_text(first, "notAfter", text);
+    doc_set_int(first, "days", (least - clock_wall_s()) / 86400);
+}
+
+static void add_node(struct doc *nodes, const struct member *m, const struct doc *api_nodes)
+{
+    struct doc *node = doc_add(nodes, doc_new_map());
+    doc_set_text(node, "name", m->host->name);
+    doc_set_text(node, "address", m->host->address);
+    doc_set_text(node, "state", state_of(m));
+    add_roles(node, m->host);
+    doc_set_text(node, "wanted", m->want->digest);
+    if (m->error)
+        doc_set_text(node, "error", err_text(m->error));
+    if (!m->state)
+        return;
+    const char *digest = doc_text(m->state, "digest");
+    doc_set_text(node, "generation", digest ? digest : "");
+    doc_set_int(node, "number", doc_int(m->state, "generation", 0));
+    doc_set_bool(node, "simulated", doc_bool(m->state, "simulated", false));
+    doc_set(node, "units", doc_get(m->state, "units") ? doc_clone(doc_get(m->state, "units")) : doc_new_list());
+    add_expiry(node, doc_get(m->state, "leafs"));
+    DOC_EACH (n, api_nodes)
+        if (str_eq(doc_text(n, "name"), m->host->name))
+            doc_set(node, "kubernetes", doc_clone(n));
+}
+
+static const char *ready_condition(const struct doc *node)
+{
+    DOC_EACH (c, doc_path(node, "status.conditions"))
+        if (str_eq(doc_text(c, "type"), "Ready"))
+            return doc_text(c, "status");
+    return NULL;
+}
+
+/* What the API says of its nodes: {name, ready, version}. */
+static struct err *read_nodes(struct doc **ret, struct kube *k)
+{
+    OWN_DOC struct doc *list = NULL;
+    TRY(kube_get(k, &list, "/api/v1/nodes"));
+    *ret = doc_new_list();
+    DOC_EACH (n, doc_get(list, "items")) {
+        struct doc *d = doc_add(*ret, doc_new_map());
+        const char *ready = ready_condition(n), *version = doc_text(n, "status.nodeInfo.kubeletVersion");
+        doc_set_text(d, "name", doc_text(n, "metadata.name"));
+        doc_set_bool(d, "ready", str_eq(ready, "True"));
+        doc_set_text(d, "version", version ? version : "");
+    }
+    return NULL;
+}
+
+static struct err *read_etcd(struct doc **ret, struct etcd *e)
+{
+    OWN_DOC struct doc *d = doc_new_map();
+    OWN_DOC struct doc *members = NULL;
+    OWN_DOC struct doc *alarms = NULL;
+    OWN_DOC struct doc *status = NULL;
+    TRY(etcd_healthy(e));
+    TRY(etcd_members(&members, e));
+    TRY(etcd_alarms(&alarms, e));
+    TRY(etcd_status(&status, e));
+    doc_set_bool(d, "healthy", !alarms->child);
+    doc_set_int(d, "members", (int64_t)doc_len(members));
+    doc_set_text(d, "version", doc_text(status, "version") ? doc_text(status, "version") : "");
+    doc_set(d, "alarms", TAKE(alarms));
+    *ret = TAKE(d);
+    return NULL;
+}
+
+/* An answer, or {error: text}: status goes on with what it has. */
+static struct doc *or_error(struct doc *d, struct err *e)
+{
+    if (!e)
+        return d;
+    doc_free(d);
+    d = doc_new_map();
+    doc_set_text(d, "error", err_text(e));
+    err_free(e);
+    return d;
+}
+
+static void add_cluster(struct doc *d, struct fleet *f, struct doc **ret_nodes)
+{
+    struct member *m = fleet_control_plane(f);
+    OWN(kube_freep) struct kube *k = NULL;
+    OWN(etcd_freep) struct etcd *e = NULL;
+    struct doc *etcd = NULL;
+    struct err *why = m ? NULL : err_new(ERR_UNREACHABLE, "no control-plane host in reach runs a generation");
+    if (!why)
+        why = reach_etcd(&e, f, m);
+    if (!why)
+        why = read_etcd(&etcd, e);
+    doc_set(d, "etcd", or_error(etcd, why));
+    why = m ? reach_kube(&k, f, m) : err_new(ERR_UNREACHABLE, "no control-plane host in reach runs a generation");
+    if (!why)
+        why = read_nodes(ret_nodes, k);
+    struct doc *api = doc_new_map();
+    doc_set_bool(api, "ready", !why);
+    doc_set(d, "api", or_error(api, why));
+}
+
+static bool all_ok(const struct doc *d)
+{
+    DOC_EACH (n, doc_get(d, "nodes"))
+        if (!str_eq(doc_text(n, "state"), "ok") || !doc_bool(n, "kubernetes.ready", false))
+            return false;
+    return doc_bool(d, "etcd.healthy", false) && doc_bool(d, "api.ready", false);
+}
+
+struct err *ops_status(struct doc **ret, const struct run *r)
+{
+    OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
+    OWN_FLEET struct fleet f = {0};
+    OWN_DOC struct doc *api_nodes = NULL;
+    TRY(context_full(&x, r->file));
+    TRY(fleet_connect(&f, &x));
+    struct doc *d = doc_new_map();
+    doc_set_text(d, "cluster", x.cluster->name);
+    struct doc *release = doc_set(d, "release", doc_new_map());
+    doc_set_text(release, "digest", bundle_digest(x.bundle));
+    const char *version = doc_text(x.release.head, "version");
+    doc_set_text(release, "version", version ? version : "");
+    add_cluster(d, &f, &api_nodes);
+    struct doc *nodes = doc_set(d, "nodes", doc_new_list());
+    for (size_t i = 0; i < f.n; i++)
+        add_node(nodes, &f.at[i], api_nodes);
+    doc_set_bool(d, "ready", all_ok(d));
+    *ret = d;
+    return NULL;
+}

@@ -1,0 +1,23 @@
+/* release: what a verified bundle says about its components, as values. No file is read here. */
+#pragma once
+#include "doc/doc.h"
+
+struct release {
+    struct doc *head;       /* release.json's predicate */
+    struct doc *components; /* list of definitions (bundles/<name>.yaml), each with "version" and
+                               "manifestObjects" set */
+};
+
+/* Takes copies: `head` is release.json's predicate. */
+void release_init(struct release *r, const struct doc *head);
+/* Adds a definition (ownership passes); ERR_USAGE when head does not know it. `objects`: its manifests'
+ * documents. */
+struct err *release_add(struct release *r, struct doc *definition, struct doc *objects) ERR_MUST;
+/* Digest (hex) of the node package `name`, or NULL; borrowed. */
+const char *release_package(const struct release *r, const char *name);
+/* The artifact entry of the package with that hex digest, or NULL; borrowed. */
+const struct doc *release_artifact(const struct release *r, const char *digest);
+/* The first component that has `key`, for keys that one component has ("imageStore"); NULL when none. */
+const struct doc *release_find(const struct release *r, const char *key);
+void release_done(struct release *r);
+#define OWN_RELEASE OWN(release_done)

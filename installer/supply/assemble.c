@@ -1,0 +1,314 @@
+#include "supply/assemble.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "bundle/format.h"
+#include "crypt/digest.h"
+#include "pack/ustar.h"
+#include "supply/package.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* The component that is being added. */
+struct work {
+    struct assembly *a;
+    const struct recipe *r;
+    const struct part *part;
+    struct doc *component; /* for release.json */
+    struct doc *layers;    /* of the component's artifact */
+};
+
+static struct doc *descriptor_new(const char *type, const char *digest, uint64_t size)
+{
+    struct doc *d = doc_new_map();
+    doc_set_text(d, "mediaType", type);
+    doc_set_text(d, "digest", digest);
+    doc_set_int(d, "size", (int64_t)size);
+    return d;
+}
+
+/* ---- artifacts: definitions, files and packages hang on manifests, so that OCI tools see every blob ---- */
+
+static void add_layer(struct doc *layers, const char *type, const char *digest, uint64_t size, const char *title)
+{
+    struct doc *d = doc_add(layers, descriptor_new(type, digest, size));
+    doc_set_text(doc_set(d, "annotations", doc_new_map()), ANNOTATION_TITLE, title);
+}
+
+/* Adds the manifest over `layers` (ownership passes) to content and index. */
+static struct err *add_artifact(struct assembly *a, const char *type, const char *name, struct doc *layers)
+{
+    OWN_DOC struct doc *manifest = doc_new_map();
+    char digest[72], empty[72];
+    uint64_t size;
+    doc_set(manifest, "layers", layers);
+    TRY(content_add_bytes(empty, &a->content, "{}", 2));
+    doc_set_int(manifest, "schemaVersion", 2);
+    doc_set_text(manifest, "mediaType", MEDIA_MANIFEST);
+    doc_set_text(manifest, "artifactType", type);
+    doc_set(manifest, "config", descriptor_new(MEDIA_EMPTY, empty, 2));
+    TRY(content_add_doc(digest, &size, &a->content, manifest));
+    struct doc *d = doc_add(doc_get(a->index, "manifests"), descriptor_new(MEDIA_MANIFEST, digest, size));
+    doc_set_text(d, "artifactType", type);
+    doc_set_text(doc_set(d, "annotations", doc_new_map()), ANNOTATION_TITLE, name);
+    return NULL;
+}
+
+static struct err *add_text(char ret[72], struct assembly *a, struct doc *layers, const char *type,
+                            const struct buf *text, const char *title)
+{
+    if (!text->len)
+        return err_new(ERR_USAGE, "%s: empty", title);
+    TRY(content_add_bytes(ret, &a->content, text->at, text->len));
+    add_layer(layers, type, ret, text->len, title);
+    return NULL;
+}
+
+static struct err *add_definition(const struct work *w)
+{
+    char digest[72];
+    OWN_FREE char *title = str_fmt("%s.yaml", w->part->name);
+    if (!title)
+        return err_os(ENOMEM, "definition");
+    TRY(add_text(digest, w->a, w->layers, MEDIA_DEFINITION, &w->part->text, title));
+    doc_set_text(doc_set(w->component, "definition", doc_new_map()), "digest", digest);
+    return NULL;
+}
+
+static struct err *add_manifest_file(const struct work *w, const struct doc *def, struct doc *files)
+{
+    OWN_FREE char *name = NULL;
+    OWN_BUF struct buf text = {.max = FORMAT_SMALL_BYTES_MAX};
+    char digest[72];
+    TRY(recipe_expand(&name, w->part, doc_get(def, "file")));
+    struct err *bad =
+        strlen(name) > USTAR_NAME_MAX ? err_new(ERR_USAGE, "E_PATH: more than 100 bytes") : tree_check_path(name);
+    if (bad)
+        return err_as(err_wrap(bad, "%s:%u", def->file, def->line), ERR_USAGE);
+    OWN_FREE char *path = str_fmt("%s/%s", w->r->opts->bundles_dir, name);
+    if (!path)
+        return err_os(ENOMEM, "manifest");
+    struct err *e = file_read(&text, AT_FDCWD, path);
+    if (e)
+        return err_as(err_wrap(e, "%s:%u", def->file, def->line), ERR_USAGE);
+    TRY(add_text(digest, w->a, w->layers, MEDIA_FILE, &text, name));
+    struct doc *v = doc_add(files, doc_new_map());
+    doc_set_text(v, "name", name);
+    doc_set_text(v, "digest", digest);
+    return NULL;
+}
+
+static struct err *add_files(const struct work *w)
+{
+    const struct doc *list = doc_get(w->part->definition, "manifests");
+    if (!list)
+        return NULL;
+    struct doc *files = doc_set(w->component, "files", doc_new_list());
+    DOC_EACH (v, list)
+        TRY(add_manifest_file(w, v, files));
+    return NULL;
+}
+
+static struct err *copy_roles(struct doc *to, const struct doc *def)
+{
+    const struct doc *roles = doc_get(def, "roles");
+    if (!roles || roles->kind != DOC_LIST || !roles->child)
+        return doc_err(ERR_USAGE, def, "roles must be a list");
+    doc_set(to, "role", doc_clone(roles));
+    return NULL;
+}
+
+static struct err *add_package(const struct work *w, const struct doc *def)
+{
+    struct tree_info info = {0};
+    OWN_FREE char *path = NULL;
+    const char *name = doc_text(def, "name");
+    struct err *bad = name ? format_name(name) : err_new(ERR_USAGE, "name is missing");
+    if (bad)
+        return err_as(err_wrap(bad, "%s:%u: package", def->file, def->line), ERR_USAGE);
+    TRY(package_make(&info, &path, w->r, w->part, def));
+    OWN_FREE char *title = str_fmt("%s.tar.zst", name);
+    OWN_FREE char *digest = str_fmt("sha256:%s", info.digest);
+    if (!title || !digest)
+        return err_os(ENOMEM, "package");
+    TRY(content_add_file(&w->a->content, path, info.digest, info.size, false));
+    add_layer(w->layers, MEDIA_PACKAGE, digest, info.size, title);
+    w->a->raw_extra += info.raw_size - (info.raw_size < info.size ? info.raw_size : info.size);
+    struct doc *v = doc_add(doc_get(w->component, "artifacts"), doc_new_map());
+    doc_set_text(v, "name", name);
+    doc_set_text(v, "digest", digest);
+    doc_set_text(v, "mediaType", MEDIA_PACKAGE);
+    doc_set_text(v, "enc", "zstd");
+    doc_set_int(v, "rawSize", (int64_t)info.raw_size);
+    doc_set_fmt(v, "rawDigest", "sha256:%s", info.raw_digest);
+    doc_set_text(v, "platform", w->r->platform);
+    return copy_roles(v, def);
+}
+
+/* ---- images ---- */
+
+static struct err *add_cached(struct assembly *a, const struct recipe *r, const struct doc *d, bool small,
+                              const char *image)
+{
+    const char *hex = format_hex(doc_text(d, "digest"));
+    struct stat st;
+    OWN_FREE char *path = hex ? recipe_blob(r, hex) : NULL;
+    if (!path)
+        return err_new(ERR_UNTRUSTED, "E_OCI: image %s: a descriptor without sha256 digest", image);
+    if (stat(path, &st) < 0)
+        return err_as(err_os(errno, "image %s: %s", image, path), ERR_USAGE);
+    if ((int64_t)st.st_size != doc_int(d, "size", -1))
+        return err_new(ERR_UNTRUSTED, "E_OCI: image %s: %s has %lld bytes, its descriptor says otherwise", image, path,
+                       (long long)st.st_size);
+    return content_add_file(&a->content, path, hex, (uint64_t)st.st_size, small);
+}
+
+/* The manifest's bytes, checked against the lock. */
+static struct err *read_manifest(struct buf *out, const struct recipe *r, const struct doc *entry, const char *image)
+{
+    char hex[DIGEST_HEX];
+    OWN_FREE char *path = recipe_blob(r, doc_text(entry, "sha256"));
+    if (!path)
+        return err_os(ENOMEM, "image %s", image);
+    struct err *e = file_read(out, AT_FDCWD, path);
+    if (e)
+        return err_hint(err_as(err_wrap(e, "image %s", image), ERR_USAGE), "fill the cache first");
+    TRY(digest_hex(hex, out->at, out->len));
+    if (strcmp(hex, doc_text(entry, "sha256")) != 0)
+        return err_new(ERR_UNTRUSTED, "E_DIGEST: image %s: %s has other bytes than the lock says", image, path);
+    return NULL;
+}
+
+static struct err *add_image_blobs(struct assembly *a, const struct recipe *r, const struct doc *manifest,
+                                   const char *image)
+{
+    const struct doc *config = doc_get(manifest, "config");
+    if (!config || !doc_get(manifest, "layers"))
+        return err_new(ERR_UNTRUSTED, "E_OCI: image %s: the locked manifest has no config or layers", image);
+    TRY(add_cached(a, r, config, true, image));
+    DOC_EACH (v, doc_get(manifest, "layers"))
+        TRY(add_cached(a, r, v, false, image));
+    return NULL;
+}
+
+static void add_to_index(const struct work *w, const char *type, const char *digest, uint64_t size, const char *name)
+{
+    struct doc *d = doc_add(doc_get(w->a->index, "manifests"), descriptor_new(type, digest, size));
+    const char *whole = w->r->platform, *slash = strchr(whole, '/');
+    struct doc *notes = doc_set(d, "annotations", doc_new_map());
+    struct doc *platform = doc_set(d, "platform", doc_new_map());
+    doc_set_text(notes, ANNOTATION_NAME, name);
+    doc_set_text(notes, ANNOTATION_REF, name);
+    doc_set_fmt(platform, "os", "%.*s", (int)(slash ? slash - whole : 0), whole);
+    doc_set_text(platform, "architecture", slash ? slash + 1 : whole);
+}
+
+static struct err *describe_image(const struct work *w, const struct doc *def, const char *name, const char *digest)
+{
+    struct doc *v = doc_add(doc_get(w->component, "images"), doc_new_map());
+    doc_set_text(v, "name", name);
+    doc_set_text(v, "manifestDigest", digest);
+    doc_set_text(v, "platform", w->r->platform);
+    doc_set_bool(v, "pin", doc_bool(def, "pin", false));
+    doc_set_bool(v, "seed", doc_bool(def, "seed", true));
+    return copy_roles(v, def);
+}
+
+static struct err *add_image(const struct work *w, const struct doc *def)
+{
+    OWN_FREE char *name = NULL;
+    OWN_BUF struct buf text = {.max = FORMAT_MANIFEST_BYTES_MAX};
+    OWN_DOC struct doc *manifest = NULL;
+    const struct doc *entry;
+    char digest[72];
+    TRY(recipe_expand(&name, w->part, doc_get(def, "name")));
+    struct err *bad = format_ref(name);
+    if (bad)
+        return err_as(err_wrap(bad, "%s:%u", def->file, def->line), ERR_USAGE);
+    TRY(recipe_locked(&entry, w->r, w->part, "oci", name, def));
+    TRY(read_manifest(&text, w->r, entry, name));
+    TRY(doc_json(&manifest, name, text.at, text.len));
+    TRY(content_add_bytes(digest, &w->a->content, text.at, text.len));
+    TRY(add_image_blobs(w->a, w->r, manifest, name));
+    const char *type = doc_text(manifest, "mediaType");
+    add_to_index(w, type ? type : MEDIA_MANIFEST, digest, text.len, name);
+    return describe_image(w, def, name, digest);
+}
+
+/* ---- components ---- */
+
+static const char *or_empty(const char *s)
+{
+    return s ? s : "";
+}
+
+/* The purl with its version: that of a locked thing of this component, else the definition's. */
+static const char *purl_of(const struct recipe *r, const struct part *part)
+{
+    DOC_EACH (v, doc_get(r->lock, "entries"))
+        if (str_eq(doc_text(v, "component"), part->name) && str_eq(doc_text(v, "version"), part->version))
+            return doc_text(v, "purl");
+    return or_empty(doc_text(part->definition, "metadata.purl"));
+}
+
+static struct doc *component_new(const struct recipe *r, const struct part *part)
+{
+    struct doc *c = doc_new_map();
+    doc_set_text(c, "name", part->name);
+    doc_set_text(c, "version", part->version);
+    doc_set_text(c, "kind", "component");
+    doc_set_text(c, "license", or_empty(doc_text(part->definition, "metadata.license")));
+    doc_set_text(c, "supplier", or_empty(doc_text(part->definition, "metadata.supplier")));
+    doc_set_text(c, "purl", purl_of(r, part));
+    doc_set(c, "artifacts", doc_new_list());
+    doc_set(c, "images", doc_new_list());
+    return c;
+}
+
+static struct err *add_component(struct assembly *a, const struct recipe *r, const struct part *part)
+{
+    struct doc *component = doc_add(a->components, component_new(r, part));
+    OWN_DOC struct doc *layers = doc_new_list();
+    const struct work w = {.a = a, .r = r, .part = part, .component = component, .layers = layers};
+    TRY(add_definition(&w));
+    TRY(add_files(&w));
+    DOC_EACH (v, doc_get(part->definition, "packages"))
+        TRY(add_package(&w, v));
+    TRY(add_artifact(a, ARTIFACT_COMPONENT, part->name, TAKE(layers)));
+    DOC_EACH (v, doc_get(part->definition, "images"))
+        TRY(add_image(&w, v));
+    return NULL;
+}
+
+static struct err *add_profile(struct assembly *a, const struct recipe *r)
+{
+    OWN_DOC struct doc *layers = doc_new_list();
+    OWN_FREE char *title = str_fmt("%s.yaml", r->name);
+    if (!title)
+        return err_os(ENOMEM, "profile");
+    TRY(add_text(a->profile_digest, a, layers, MEDIA_DEFINITION, &r->profile_text, title));
+    return add_artifact(a, ARTIFACT_PROFILE, r->name, TAKE(layers));
+}
+
+struct err *assemble(struct assembly *ret, const struct recipe *r)
+{
+    ret->components = doc_new_list();
+    ret->index = doc_new_map();
+    doc_set_int(ret->index, "schemaVersion", 2);
+    doc_set_text(ret->index, "mediaType", MEDIA_INDEX);
+    doc_set(ret->index, "manifests", doc_new_list());
+    TRY(add_profile(ret, r));
+    for (size_t i = 0; i < r->n; i++)
+        TRY_CTX(add_component(ret, r, &r->parts[i]), "component %s", r->parts[i].name);
+    return content_sort(&ret->content);
+}
+
+void assemble_done(struct assembly *a)
+{
+    content_done(&a->content);
+    doc_free(a->index);
+    doc_free(a->components);
+}

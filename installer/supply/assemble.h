@@ -1,0 +1,16 @@
+/* assemble: what a recipe puts into a bundle: blobs, index.json, the `components` of release.json. Private to supply/.
+ */
+#pragma once
+#include "supply/content.h"
+#include "supply/recipe.h"
+
+struct assembly {
+    struct content content;
+    struct doc *index;      /* index.json */
+    struct doc *components; /* list for release.json */
+    char profile_digest[72];
+    uint64_t raw_extra; /* bytes that packages gain when unpacked */
+};
+
+struct err *assemble(struct assembly *ret, const struct recipe *r) ERR_MUST;
+void assemble_done(struct assembly *a);

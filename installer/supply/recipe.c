@@ -1,0 +1,237 @@
+#include "supply/recipe.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "bundle/format.h"
+#include "doc/schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static const struct field entry_fields[] = {{.key = "id", .kind = DOC_STRING, .required = true},
+                                            {.key = "kind", .kind = DOC_STRING, .required = true},
+                                            {.key = "component", .kind = DOC_STRING, .required = true},
+                                            {.key = "version", .kind = DOC_STRING, .required = true},
+                                            {.key = "size", .kind = DOC_INT, .required = true},
+                                            {.key = "sha256", .kind = DOC_STRING, .required = true},
+                                            {.key = "file", .kind = DOC_STRING},
+                                            {.key = "name", .kind = DOC_STRING},
+                                            {.key = "platform", .kind = DOC_STRING, .required = true},
+                                            {.key = "license", .kind = DOC_STRING, .required = true},
+                                            {.key = "purl", .kind = DOC_STRING, .required = true},
+                                            {.key = "*"},
+                                            {0}};
+static const struct field lock_fields[] = {{.key = "schema", .kind = DOC_INT, .required = true},
+                                           {.key = "profile", .kind = DOC_STRING, .required = true},
+                                           {.key = "platform", .kind = DOC_STRING, .required = true},
+                                           {.key = "entries", .kind = DOC_LIST, .required = true, .map = entry_fields},
+                                           {0}};
+
+static struct err *read_input(struct buf *out, const char *path, const char *what)
+{
+    struct err *e = file_read(out, AT_FDCWD, path);
+    return e ? err_as(err_wrap(e, "%s", what), ERR_USAGE) : NULL;
+}
+
+static struct err *check_head(const struct doc *d, const char *kind, const char *file)
+{
+    if (!str_eq(doc_text(d, "apiVersion"), "caisson.dev/v1") || !str_eq(doc_text(d, "kind"), kind))
+        return doc_err(ERR_USAGE, d, "apiVersion must be caisson.dev/v1 and kind %s", kind);
+    const char *name = doc_text(d, "metadata.name");
+    if (!name)
+        return err_new(ERR_USAGE, "%s: metadata.name is missing", file);
+    struct err *e = format_name(name);
+    return e ? err_as(err_wrap(e, "%s: metadata.name", file), ERR_USAGE) : NULL;
+}
+
+/* ---- the lock ---- */
+
+static struct err *check_entries(const struct recipe *r)
+{
+    DOC_EACH (v, doc_get(r->lock, "entries")) {
+        const char *id = doc_text(v, "id");
+        if (!str_is_sha256(doc_text(v, "sha256")) || doc_int(v, "size", 0) <= 0)
+            return err_new(ERR_USAGE, "E_LOCK: %s: %s: size or sha256 is wrong", r->opts->lock, id);
+        if (!str_eq(doc_text(v, "platform"), r->platform))
+            return err_new(ERR_USAGE, "E_LOCK: %s: %s is for %s", r->opts->lock, id, doc_text(v, "platform"));
+        for (const struct doc *w = v->next; w; w = w->next)
+            if (str_eq(doc_text(w, "id"), id))
+                return err_new(ERR_USAGE, "E_LOCK: %s: %s is there twice", r->opts->lock, id);
+    }
+    return NULL;
+}
+
+static struct err *load_lock(struct recipe *r)
+{
+    const char *file = r->opts->lock;
+    TRY(read_input(&r->lock_text, file, "lock"));
+    TRY(doc_json(&r->lock, file, r->lock_text.at, r->lock_text.len));
+    TRY_CTX(schema_check(r->lock, lock_fields), "E_LOCK: %s", file);
+    if (doc_int(r->lock, "schema", 0) != 1)
+        return err_new(ERR_USAGE, "E_LOCK: %s: schema %s; this caisson knows 1", file, doc_text(r->lock, "schema"));
+    if (!str_eq(doc_text(r->lock, "profile"), r->name))
+        return err_new(ERR_USAGE, "E_LOCK: %s is for profile %s, not %s", file, doc_text(r->lock, "profile"), r->name);
+    r->platform = doc_text(r->lock, "platform");
+    return check_entries(r);
+}
+
+struct err *recipe_locked(const struct doc **ret, const struct recipe *r, const struct part *part, const char *kind,
+                          const char *name, const struct doc *at)
+{
+    const char *key = strcmp(kind, "oci") == 0 ? "name" : "file";
+    DOC_EACH (v, doc_get(r->lock, "entries"))
+        if (str_eq(doc_text(v, "kind"), kind) && str_eq(doc_text(v, key), name) &&
+            str_eq(doc_text(v, "component"), part->name) && str_eq(doc_text(v, "version"), part->version)) {
+            *ret = v;
+            return NULL;
+        }
+    return err_hint(doc_err(ERR_USAGE, at, "%s of %s %s is not locked", name, part->name, part->version),
+                    "make the lock again: %s", r->opts->lock);
+}
+
+char *recipe_blob(const struct recipe *r, const char *hex)
+{
+    return str_fmt("%s/blobs/sha256/%s", r->opts->cache, hex);
+}
+
+/* ---- components ---- */
+
+/* The profile's version, else the one that the lock has, else the newest. */
+static const char *choose_version(const struct recipe *r, const struct doc *wish, const struct part *part)
+{
+    if (doc_text(wish, "version"))
+        return doc_text(wish, "version");
+    DOC_EACH (v, doc_get(r->lock, "entries"))
+        if (str_eq(doc_text(v, "component"), part->name))
+            return doc_text(v, "version");
+    const struct doc *versions = doc_get(part->definition, "versions");
+    return doc_len(versions) ? doc_text(versions->child, "version") : NULL;
+}
+
+static struct err *check_version(const struct part *part, const struct doc *wish)
+{
+    DOC_EACH (v, doc_get(part->definition, "versions"))
+        if (part->version && str_eq(doc_text(v, "version"), part->version))
+            return NULL;
+    return doc_err(ERR_USAGE, wish, "component %s has no version %s", part->name,
+                   part->version ? part->version : "at all");
+}
+
+static struct err *load_part(struct part *part, const struct recipe *r, const struct doc *wish)
+{
+    part->name = wish->kind == DOC_STRING ? wish->text : doc_text(wish, "name");
+    if (!part->name)
+        return doc_err(ERR_USAGE, wish, "a component without a name");
+    struct err *bad = format_name(part->name);
+    if (bad)
+        return err_as(bad, ERR_USAGE);
+    OWN_FREE char *path = str_fmt("%s/%s.yaml", r->opts->bundles_dir, part->name);
+    if (!path)
+        return err_os(ENOMEM, "%s", part->name);
+    TRY(read_input(&part->text, path, "component"));
+    TRY(doc_yaml(&part->definition, path, part->text.at, part->text.len));
+    TRY(check_head(part->definition, "Component", path));
+    if (!str_eq(doc_text(part->definition, "metadata.name"), part->name))
+        return doc_err(ERR_USAGE, part->definition, "the file is called %s, the component is not", part->name);
+    part->version = choose_version(r, wish, part);
+    return check_version(part, wish);
+}
+
+static struct err *load_parts(struct recipe *r)
+{
+    const struct doc *list = doc_path(r->profile, "spec.components");
+    if (!list || list->kind != DOC_LIST || !list->child)
+        return doc_err(ERR_USAGE, r->profile, "spec.components must be a list of components");
+    r->parts = calloc(doc_len(list), sizeof *r->parts);
+    if (!r->parts)
+        return err_os(ENOMEM, "profile");
+    DOC_EACH (wish, list) {
+        TRY(load_part(&r->parts[r->n++], r, wish));
+        for (size_t i = 0; i + 1 < r->n; i++)
+            if (str_eq(r->parts[i].name, r->parts[r->n - 1].name))
+                return doc_err(ERR_USAGE, wish, "component %s is there twice", r->parts[i].name);
+    }
+    return NULL;
+}
+
+struct err *recipe_load(struct recipe *ret, const struct build_opts *o)
+{
+    ret->opts = o;
+    TRY(read_input(&ret->profile_text, o->profile, "profile"));
+    TRY(doc_yaml(&ret->profile, o->profile, ret->profile_text.at, ret->profile_text.len));
+    TRY(check_head(ret->profile, "Profile", o->profile));
+    ret->name = doc_text(ret->profile, "metadata.name");
+    TRY(load_lock(ret));
+    return load_parts(ret);
+}
+
+void recipe_done(struct recipe *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        buf_done(&r->parts[i].text);
+        doc_free(r->parts[i].definition);
+    }
+    free(r->parts);
+    buf_done(&r->profile_text);
+    buf_done(&r->lock_text);
+    doc_free(r->profile);
+    doc_free(r->lock);
+}
+
+void recipe_tell(const struct recipe *r, const char *what, uint64_t done, uint64_t total)
+{
+    if (r->progress)
+        r->progress(r->progress_self, what, done, total);
+}
+
+/* ---- placeholders ---- */
+
+/* The n-th number (from 0) of "1.36.3", with its length in *ret_len; empty when there is none. */
+static const char *number_of(const char *version, int n, size_t *ret_len)
+{
+    for (; n > 0; n--) {
+        version += strcspn(version, ".");
+        version += *version == '.';
+    }
+    *ret_len = strspn(version, "0123456789");
+    return version;
+}
+
+static bool value_of(const char **ret, size_t *ret_len, const char *name, size_t n, const char *version)
+{
+    static const char *const numbers[] = {"major", "minor", "patch"};
+    if (n == 7 && strncmp(name, "version", n) == 0) {
+        *ret = version;
+        *ret_len = strlen(version);
+        return true;
+    }
+    for (int i = 0; i < 3; i++)
+        if (n == 5 && strncmp(name, numbers[i], n) == 0) {
+            *ret = number_of(version, i, ret_len);
+            return true;
+        }
+    return false;
+}
+
+struct err *recipe_expand(char **ret, const struct part *part, const struct doc *v)
+{
+    OWN_BUF struct buf out = {0};
+    const char *value, *s = v ? v->text : NULL;
+    size_t len;
+    if (!s)
+        return doc_err(ERR_USAGE, v ? v : part->definition, "text is missing");
+    while (*s) {
+        const char *mark = strstr(s, "${"), *end = mark ? strchr(mark, '}') : NULL;
+        TRY(buf_add(&out, s, mark ? (size_t)(mark - s) : strlen(s)));
+        if (!mark)
+            break;
+        if (!end || !value_of(&value, &len, mark + 2, (size_t)(end - mark - 2), part->version))
+            return doc_err(ERR_USAGE, v, "\"%s\": only ${version}, ${major}, ${minor} and ${patch} stand for something",
+                           v->text);
+        TRY(buf_add(&out, value, len));
+        s = end + 1;
+    }
+    *ret = out.at ? buf_take(&out) : strdup("");
+    return *ret ? NULL : err_os(ENOMEM, "text");
+}

@@ -1,0 +1,39 @@
+/* recipe: a profile with its component definitions and the lock, loaded and checked. Private to supply/. */
+#pragma once
+#include "base/buf.h"
+#include "doc/doc.h"
+#include "supply/build.h"
+
+/* A component in the version that the profile or the lock chose. */
+struct part {
+    const char *name; /* borrowed from the profile */
+    const char *version;
+    struct buf text; /* the definition's bytes, as they go into the bundle */
+    struct doc *definition;
+};
+
+struct recipe {
+    const struct build_opts *opts; /* borrowed */
+    build_progress progress;       /* or NULL */
+    void *progress_self;
+    struct buf profile_text, lock_text;
+    struct doc *profile, *lock;
+    const char *name;     /* of the profile */
+    const char *platform; /* "linux/amd64", the lock's */
+    struct part *parts;   /* in the profile's order: the order of installation */
+    size_t n;
+};
+
+/* ERR_USAGE with file and line for what is wrong in the files. */
+struct err *recipe_load(struct recipe *ret, const struct build_opts *o) ERR_MUST;
+void recipe_done(struct recipe *r);
+/* Tells the caller's progress function, if there is one. */
+void recipe_tell(const struct recipe *r, const char *what, uint64_t done, uint64_t total);
+
+/* `v`'s text with ${version}, ${major}, ${minor}, ${patch} filled in; new memory in *ret. */
+struct err *recipe_expand(char **ret, const struct part *part, const struct doc *v) ERR_MUST;
+/* The lock's entry for a file, or for an image (`name` stands at `at`, for errors). ERR_USAGE "not locked". */
+struct err *recipe_locked(const struct doc **ret, const struct recipe *r, const struct part *part, const char *kind,
+                          const char *name, const struct doc *at) ERR_MUST;
+/* Path of a blob in the cache, new memory; NULL without memory. */
+char *recipe_blob(const struct recipe *r, const char *hex);

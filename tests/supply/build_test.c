@@ -1,0 +1,387 @@
+#include "workshop.h"
+
+#include "bundle/image.h"
+#include "pack/tree.h"
+#include "supply/show.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct err *open_and_verify(struct bundle **ret, const struct workshop *w, const char *path)
+{
+    const char *trust = w->pub;
+    TRY(bundle_open(ret, path, &trust, 1));
+    return bundle_verify(*ret, NULL, NULL);
+}
+
+static void built_bundle_is_good(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUNDLE struct bundle *b = NULL;
+    struct build_result result;
+    struct stat st;
+    OK(bundle_build(&result, &w.opts, NULL, NULL));
+    OK(open_and_verify(&b, &w, w.out));
+    assert_string_equal(bundle_digest(b), result.digest);
+    assert_int_equal(stat(w.out, &st), 0);
+    assert_int_equal(st.st_size, result.bytes);
+    const struct doc *p = doc_get(bundle_release(b), "predicate");
+    assert_string_equal(doc_text(p, "issued"), "2023-11-14T22:13:20Z");
+    assert_int_equal(doc_len(doc_get(p, "members")), result.members);
+    const struct doc *tool = bundle_component(b, "tool");
+    assert_string_equal(doc_text(tool, "version"), "1.2.3");
+    assert_string_equal(doc_text(tool, "purl"), "pkg:generic/tool@1.2.3");
+    assert_string_equal(doc_text(doc_get(tool, "files")->child, "name"), "tool/tool.yaml");
+    /* the manifest file and the definition can be read back */
+    OWN_BUF struct buf text = {0};
+    OK(bundle_read(&text, b, doc_text(doc_get(tool, "files")->child, "digest")));
+    assert_string_equal(text.at, "kind: Namespace\n");
+    assert_non_null(bundle_image_digest(b, "registry.example/pause:3.10"));
+}
+
+static void package_can_be_unpacked(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUNDLE struct bundle *b = NULL;
+    struct build_result result;
+    OK(bundle_build(&result, &w.opts, NULL, NULL));
+    OK(open_and_verify(&b, &w, w.out));
+    const struct doc *package = doc_get(bundle_component(b, "tool"), "artifacts")->child;
+    OWN_FREE char *path = check_path(w.folder, "package"), *tree = check_path(w.folder, "tree");
+    OWN_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    OK(bundle_copy(b, doc_text(package, "digest"), fd));
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(mkdir(tree, 0755), 0);
+    OWN_FD int dirfd = open(tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    OK(tree_unpack(fd, dirfd, (uint64_t)doc_int(package, "rawSize", 0)));
+    OWN_BUF struct buf text = {0};
+    OK(file_read(&text, dirfd, "bin/tool"));
+    assert_string_equal(text.at, workshop_tool);
+    char target[16] = {0};
+    assert_int_equal(readlinkat(dirfd, "bin/alias", target, sizeof target), 4);
+    assert_string_equal(target, "tool");
+}
+
+/* ---- the same again ---- */
+
+/* The file without its signatures, which differ from build to build: ECDSA draws a number for each. */
+static void blank_signatures(struct buf *file)
+{
+    for (size_t at = 0; at + 512 <= file->len; at += 512)
+        if (strncmp(file->at + at, "caisson/", 8) == 0 && strstr(file->at + at, ".sig") && file->at[at + 257] == 'u') {
+            memset(file->at + at + 124, 0, 12);  /* size */
+            memset(file->at + at + 148, 0, 8);   /* checksum */
+            memset(file->at + at + 512, 0, 512); /* at most 72 bytes */
+        }
+}
+
+static void same_bytes_anywhere(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    struct build_result first, second;
+    OWN_BUF struct buf a = {0}, b = {0};
+    OK(bundle_build(&first, &w.opts, NULL, NULL));
+    OK(file_read(&a, AT_FDCWD, w.out));
+    /* another time zone, umask, folder, locale; packages made anew; sources with another time */
+    OWN_FREE char *cwd = getcwd(NULL, 0), *packages = check_path(w.folder, "cache/packages");
+    mode_t mask = umask(0077);
+    assert_int_equal(setenv("TZ", "Asia/Kathmandu", 1), 0);
+    assert_int_equal(setenv("LC_ALL", "tr_TR.UTF-8", 1), 0);
+    tzset();
+    assert_int_equal(chdir("/"), 0);
+    OK(file_remove_tree(AT_FDCWD, packages));
+    workshop_definitions(&w);
+    struct err *e = bundle_build(&second, &w.opts, NULL, NULL);
+    (void)umask(mask);
+    assert_int_equal(unsetenv("TZ"), 0);
+    assert_int_equal(unsetenv("LC_ALL"), 0);
+    assert_int_equal(chdir(cwd), 0);
+    OK(e);
+    OK(file_read(&b, AT_FDCWD, w.out));
+    assert_string_equal(first.digest, second.digest);
+    assert_int_equal(a.len, b.len);
+    blank_signatures(&a);
+    blank_signatures(&b);
+    assert_memory_equal(a.at, b.at, a.len);
+    struct stat st;
+    assert_int_equal(stat(w.out, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0644);
+}
+
+/* ---- add-ons ---- */
+
+static void addon_names_its_base(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUNDLE struct bundle *b = NULL;
+    struct build_result base, result;
+    struct build_opts o = w.opts;
+    OK(bundle_build(&base, &w.opts, NULL, NULL));
+    o.profile = w.addon;
+    o.lock = w.addon_lock;
+    o.out = w.addon_out;
+    FAILS(ERR_USAGE, "E_REQUIRES", bundle_build(&result, &o, NULL, NULL));
+    o.requires = w.out;
+    OK(bundle_build(&result, &o, NULL, NULL));
+    OK(open_and_verify(&b, &w, w.addon_out));
+    const struct doc *needs = doc_path(bundle_release(b), "predicate.requires")->child;
+    assert_string_equal(doc_text(needs, "profile"), "tiny");
+    assert_string_equal(doc_text(needs, "releaseDigest") + 7, base.digest);
+    /* an add-on to an add-on is another profile than the one required */
+    o.requires = w.addon_out;
+    FAILS(ERR_USAGE, "E_REQUIRES", bundle_build(&result, &o, NULL, NULL));
+    o = w.opts;
+    o.requires = w.out;
+    FAILS(ERR_USAGE, "requires no other bundle", bundle_build(&result, &o, NULL, NULL));
+}
+
+/* ---- what is refused ---- */
+
+/* No bundle, and no part of one, is left. */
+static void check_no_output(const struct workshop *w)
+{
+    DIR *dir = opendir(w->folder);
+    assert_non_null(dir);
+    for (struct dirent *d; (d = readdir(dir));)
+        assert_null(strstr(d->d_name, ".csn.tar"));
+    (void)closedir(dir);
+}
+
+static void damaged_cache(void **state)
+{
+    (void)state;
+    static const char *const bytes[] = {workshop_tool, workshop_config, "a layer"};
+    static const char *const others[] = {"#!/bin/sh\necho evil\n", "{\"architecture\":\"amd65\",\"os\":\"linux\"}",
+                                         "b layer"};
+    for (size_t i = 0; i < 3; i++) {
+        OWN_WORKSHOP struct workshop w = workshop_new();
+        struct build_result result;
+        char hex[65], name[128];
+        OK(digest_hex(hex, bytes[i], strlen(bytes[i])));
+        (void)snprintf(name, sizeof name, "cache/blobs/sha256/%s", hex);
+        workshop_put(&w, name, others[i]);
+        FAILS(ERR_UNTRUSTED, "E_DIGEST", bundle_build(&result, &w.opts, NULL, NULL));
+        check_no_output(&w);
+        workshop_put(&w, name, "shorter");
+        FAILS(ERR_UNTRUSTED, "E_", bundle_build(&result, &w.opts, NULL, NULL));
+        check_no_output(&w);
+    }
+}
+
+static void damaged_package_cache(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    struct build_result result;
+    OK(bundle_build(&result, &w.opts, NULL, NULL));
+    OWN_FREE char *packages = check_path(w.folder, "cache/packages");
+    DIR *dir = opendir(packages);
+    for (struct dirent *d; (d = readdir(dir));)
+        if (str_ends(d->d_name, ".zst")) {
+            OWN_FREE char *path = check_path(packages, d->d_name);
+            OWN_BUF struct buf bytes = {0};
+            OK(file_read(&bytes, AT_FDCWD, path));
+            bytes.at[bytes.len / 2] ^= 1;
+            OK(file_replace(AT_FDCWD, path, bytes.at, bytes.len, 0644));
+        }
+    (void)closedir(dir);
+    assert_int_equal(unlink(w.out), 0);
+    FAILS(ERR_UNTRUSTED, "E_DIGEST", bundle_build(&result, &w.opts, NULL, NULL));
+    check_no_output(&w);
+}
+
+static void wrong_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text, *want;
+    } cases[] = {
+        {"profiles/tiny.yaml", "kind: Profile\n", "tiny.yaml:1:1: apiVersion"},
+        {"profiles/tiny.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: tiny}\nspec: {components: []}\n",
+         "spec.components"},
+        {"profiles/tiny.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: tiny}\nspec: {components: [\"../x\"]}\n",
+         "E_PATH"},
+        {"profiles/tiny.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: tiny}\nspec: {components: [none]}\n",
+         "none.yaml"},
+        {"profiles/tiny.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: tiny}\nspec: {version: 1.0.0, components: "
+         "[{name: tool, version: 9.9.9}]}\n",
+         "has no version 9.9.9"},
+        {"profiles/tiny.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: tiny}\nspec: {version: 1.0.0, components: "
+         "[{name: tool, version: 2.0.0}]}\n",
+         "is not locked"},
+        {"profiles/tiny.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: tiny}\nspec: {components: [pause]}\n",
+         "has no version"},
+        {"profiles/tiny.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: tiny}\nspec: {version: 1.0.0, components: "
+         "[pause, pause]}\n",
+         "there twice"},
+        {"profiles/tiny.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: other}\nspec: {components: [pause]}\n", "E_LOCK"},
+        {"cache/lock/tiny.lock.json", "{}", "E_LOCK"},
+        {"cache/lock/tiny.lock.json", "{\"schema\":1,\"schema\":1}", "duplicate"},
+        {"bundles/tool/tool.yaml", "", "empty"},
+        {"bundles/pause.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: pause}\nversions: [{version: "
+         "\"3.10\"}]\nimages: [{name: \"pause:3.10\", roles: [all]}]\n",
+         "E_REF"},
+        {"bundles/pause.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: other}\nversions: [{version: \"3.10\"}]\n",
+         "the component is not"},
+        {"bundles/pause.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: pause}\nversions: [{version: "
+         "\"3.10\"}]\nimages: [{name: \"${other}/pause:3.10\", roles: [all]}]\n",
+         "pause.yaml:5:"},
+        {"bundles/pause.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: pause}\nversions: [{version: "
+         "\"3.10\"}]\nmanifests: [{file: ../../release.key}]\n",
+         "E_PATH"},
+        {"bundles/pause.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: pause}\nversions: [{version: "
+         "\"3.10\"}]\npackages: [{name: p, roles: [all], files: [{path: ../x, from: x, mode: \"0755\"}]}]\n",
+         "E_PATH"},
+        {"bundles/pause.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: pause}\nversions: [{version: "
+         "\"3.10\"}]\npackages: [{name: p, roles: [all], files: [{path: x, from: x, mode: \"4755\"}]}]\n",
+         "E_PATH"},
+        {"bundles/pause.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: pause}\nversions: [{version: "
+         "\"3.10\"}]\npackages: [{name: P/x, roles: [all], files: [{path: x, from: x, mode: \"0755\"}]}]\n",
+         "E_PATH"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        OWN_WORKSHOP struct workshop w = workshop_new();
+        struct build_result result;
+        workshop_put(&w, cases[i].name, cases[i].text);
+        print_message("%s: %s\n", cases[i].name, cases[i].want);
+        FAILS(ERR_USAGE, cases[i].want, bundle_build(&result, &w.opts, NULL, NULL));
+        check_no_output(&w);
+    }
+}
+
+static void missing_blob(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    struct build_result result;
+    char hex[65], name[128];
+    OK(digest_hex(hex, "a layer", 7));
+    (void)snprintf(name, sizeof name, "cache/blobs/sha256/%s", hex);
+    OWN_FREE char *path = check_path(w.folder, name);
+    assert_int_equal(unlink(path), 0);
+    FAILS(ERR_USAGE, hex, bundle_build(&result, &w.opts, NULL, NULL));
+    check_no_output(&w);
+}
+
+/* ---- keys ---- */
+
+static void keys(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    struct build_result result;
+    struct stat st;
+    char id[65];
+    assert_int_equal(stat(w.key, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    OWN_FREE char *name = check_path(w.folder, "release");
+    FAILS(ERR_REFUSED, "never overwritten", keys_generate(id, name));
+    assert_int_equal(unlink(w.key), 0);
+    FAILS(ERR_REFUSED, "never overwritten", keys_generate(id, name));
+    assert_false(file_exists(AT_FDCWD, w.key));
+    OWN_FREE char *other = check_path(w.folder, "none/release");
+    FAILS(ERR_USAGE, "No such file", keys_generate(id, other));
+    FAILS(ERR_USAGE, "release.key", bundle_build(&result, &w.opts, NULL, NULL));
+    assert_int_equal(unlink(w.pub), 0);
+    OK(keys_generate(id, name));
+    assert_int_equal(chmod(w.key, 0640), 0);
+    FAILS(ERR_REFUSED, "read by others", bundle_build(&result, &w.opts, NULL, NULL));
+}
+
+static void other_signer(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUNDLE struct bundle *b = NULL;
+    struct build_result result;
+    struct build_opts o = w.opts;
+    char id[65];
+    OWN_FREE char *name = check_path(w.folder, "other"), *key = check_path(w.folder, "other.key"),
+                  *pub = check_path(w.folder, "other.pub");
+    OK(keys_generate(id, name));
+    o.key = key;
+    OK(bundle_build(&result, &o, NULL, NULL));
+    FAILS(ERR_UNTRUSTED, "E_KEY_ROLE", open_and_verify(&b, &w, w.out));
+    /* a root key apart from the release key: both must be trusted */
+    o.root_key = w.key;
+    OK(bundle_build(&result, &o, NULL, NULL));
+    FAILS(ERR_UNTRUSTED, "E_KEY_ROLE", open_and_verify(&b, &w, w.out));
+    const char *const trust[] = {pub, w.pub};
+    FAILS(ERR_UNTRUSTED, "E_ROOT_PIN", bundle_open(&b, w.out, trust, 1));
+    OK(bundle_open(&b, w.out, trust, 2));
+    assert_string_equal(bundle_signer(b), id);
+}
+
+/* ---- show ---- */
+
+static void shown(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUNDLE struct bundle *b = NULL;
+    struct build_result result;
+    OK(bundle_build(&result, &w.opts, NULL, NULL));
+    OK(open_and_verify(&b, &w, w.out));
+    OWN_DOC struct doc *inspect = show_inspect(b);
+    OWN_DOC struct doc *list = NULL;
+    OK(show_list(&list, b));
+    assert_int_equal(doc_len(list), result.members);
+    DOC_EACH (v, list)
+        assert_non_null(doc_text(v, "use"));
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    show_inspect_text(out, inspect);
+    show_list_text(out, list);
+    (void)fclose(out);
+    const char *const words[] = {"profile    tiny",
+                                 "tool 1.2.3  (MIT)",
+                                 "package   tool",
+                                 "image     registry.example/pause:3.10",
+                                 "layer of registry.example/pause:3.10",
+                                 "file tool/tool.yaml",
+                                 result.digest};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (!strstr(text, words[i]))
+            fail_msg("\"%s\" is not in\n%s", words[i], text);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(built_bundle_is_good),
+        cmocka_unit_test(package_can_be_unpacked),
+        cmocka_unit_test(same_bytes_anywhere),
+        cmocka_unit_test(addon_names_its_base),
+        cmocka_unit_test(damaged_cache),
+        cmocka_unit_test(damaged_package_cache),
+        cmocka_unit_test(wrong_files),
+        cmocka_unit_test(missing_blob),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(other_signer),
+        cmocka_unit_test(shown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

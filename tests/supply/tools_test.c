@@ -1,0 +1,90 @@
+/* Other people's programs on our bundle: the commands of bundles/FORMAT.md, and three more tar readers. */
+#include "workshop.h"
+
+#include "base/child.h"
+#include "bundle/bundle.h"
+
+#include <stdlib.h>
+
+static struct workshop built(void)
+{
+    struct workshop w = workshop_new();
+    struct build_result result;
+    OK(bundle_build(&result, &w.opts, NULL, NULL));
+    return w;
+}
+
+/* Runs a script with the bundle and the public key as $1 and $2, in the workshop's folder; its output into `out`. */
+static struct err *shell(struct buf *out, const struct workshop *w, const char *script)
+{
+    OWN_FREE char *all = str_fmt("set -eu; cd '%s'; mkdir -p x; tar -xf \"$1\" -C x; cd x; %s", w->folder, script);
+    const char *const argv[] = {"sh", "-c", all, "sh", w->out, w->pub, NULL};
+    return child_run(argv, &(struct child_opts){.output = out}, NULL);
+}
+
+static const char pae[] = "pae() { (printf 'DSSEv1 %d %s %d ' ${#2} \"$2\" $(stat -c %s $1); cat $1) > pae; };"
+                          "KEYID=$(openssl pkey -pubin -in \"$2\" -outform DER | sha256sum | cut -d' ' -f1);"
+                          "check() { openssl dgst -sha256 -verify \"$3\" -signature $1/$KEYID.sig $2; };";
+
+static void openssl_verifies(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = built();
+    static const char *const checks[] = {
+        "pae caisson/release.json application/vnd.in-toto+json; check caisson/sig pae \"$2\"",
+        "pae caisson/root/0001/root.json application/vnd.caisson.root.v1+json; check caisson/root/0001 pae \"$2\""};
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        OWN_BUF struct buf out = {0};
+        OWN_FREE char *script = str_fmt("%s %s", pae, checks[i]);
+        OK(shell(&out, &w, script));
+        assert_string_equal(out.at, "Verified OK\n");
+        OWN_FREE char *flipped = str_fmt(
+            "%s printf ' ' >> caisson/release.json; printf ' ' >> caisson/root/0001/root.json; %s", pae, checks[i]);
+        FAILS(ERR_FAILED, "", shell(&out, &w, flipped));
+    }
+}
+
+static void jq_and_sha256sum_verify(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = built();
+    OWN_BUF struct buf out = {0};
+    static const char script[] =
+        "jq -r '.predicate.members[] | .digest[7:] + \"  \" + .path' caisson/release.json | sha256sum -c --quiet;"
+        "find blobs index.json -type f | wc -l; jq '.predicate.members | length' caisson/release.json;"
+        "zstd -dc blobs/sha256/$(jq -r '.predicate.components[].artifacts[].digest[7:]' caisson/release.json) | tar -t";
+    OK(shell(&out, &w, script));
+    char *second = strchr(out.at, '\n');
+    assert_non_null(second);
+    size_t n = (size_t)(second - out.at);
+    assert_int_equal(strncmp(out.at, second + 1, n), 0); /* as many files as members */
+    assert_non_null(strstr(out.at, "\nbin/\nbin/alias\nbin/tool\n"));
+}
+
+/* Other readers, one list of names and sizes. bsdtar only where it is installed. */
+static void all_tars_agree(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = built();
+    static const char gnu[] = "tar -tvf \"$1\" | awk '{print $6, $3}'";
+    static const char python[] = "python3 -c 'import sys,tarfile\n"
+                                 "for m in tarfile.open(sys.argv[1]): print(m.name, m.size)' \"$1\"";
+    static const char bsd[] = "if command -v bsdtar >/dev/null; then bsdtar -tvf \"$1\" | awk '{print $9, $5}';"
+                              "else tar -tvf \"$1\" | awk '{print $6, $3}'; fi";
+    const char *const scripts[] = {gnu, python, bsd};
+    OWN_BUF struct buf first = {0};
+    OK(shell(&first, &w, scripts[0]));
+    assert_true(str_starts(first.at, "oci-layout 30\ncaisson/format 22\ncaisson/root/0001/root.json "));
+    for (size_t i = 1; i < ARRAY_LEN(scripts); i++) {
+        OWN_BUF struct buf other = {0};
+        OK(shell(&other, &w, scripts[i]));
+        assert_string_equal(first.at, other.at);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(openssl_verifies), cmocka_unit_test(jq_and_sha256sum_verify),
+                                       cmocka_unit_test(all_tars_agree)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
