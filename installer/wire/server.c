@@ -6,20 +6,22 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define STREAMS_MAX 256
 
 struct server {
     const struct wire_handler *h;
-    pthread_mutex_t lock;
-    pthread_cond_t idle;
-    unsigned running;
+    struct job *jobs; /* the reader thread's, and wire_serve()'s once that has ended */
 };
 
 struct job {
+    struct job *next;
     struct server *server;
     struct stream *s;
     struct buf request;
+    pthread_t thread;
+    atomic_bool done;
 };
 
 static struct doc *error_map(const struct err *e)
@@ -73,56 +75,58 @@ static void job_run(struct job *j)
 static void *job_main(void *arg)
 {
     struct job *j = arg;
-    struct server *server = j->server;
     job_run(j);
-    err_ignore(stream_end(j->s));
+    err_ignore(stream_end(j->s)); /* a lost peer needs no end */
     stream_close(j->s);
-    free(j);
-    pthread_mutex_lock(&server->lock);
-    if (--server->running == 0)
-        pthread_cond_signal(&server->idle);
-    pthread_mutex_unlock(&server->lock);
+    atomic_store(&j->done, true);
     return NULL;
+}
+
+/* Joins the handlers that have returned, or waits for all of them. */
+static void jobs_reap(struct server *server, bool all)
+{
+    for (struct job **at = &server->jobs; *at;) {
+        struct job *j = *at;
+        if (!all && !atomic_load(&j->done)) {
+            at = &j->next;
+            continue;
+        }
+        pthread_join(j->thread, NULL);
+        *at = j->next;
+        free(j);
+    }
 }
 
 /* In the reader thread. Without memory or threads the stream is reset: the caller sees that the call failed. */
 static void on_request(void *arg, struct stream *s, struct buf *request)
 {
     struct server *server = arg;
+    jobs_reap(server, false);
     struct job *j = calloc(1, sizeof *j);
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_t thread;
-    pthread_mutex_lock(&server->lock);
-    server->running++;
-    pthread_mutex_unlock(&server->lock);
-    if (j)
-        *j = (struct job){.server = server, .s = s, .request = *request};
-    if (!j || pthread_create(&thread, &attr, job_main, j) != 0) {
+    if (j) {
+        j->server = server;
+        j->s = s;
+        j->request = *request;
+    }
+    if (!j || pthread_create(&j->thread, NULL, job_main, j) != 0) {
         buf_wipe(request);
         free(j);
         stream_close(s);
-        pthread_mutex_lock(&server->lock);
-        server->running--;
-        pthread_mutex_unlock(&server->lock);
+        return;
     }
-    pthread_attr_destroy(&attr);
+    j->next = server->jobs;
+    server->jobs = j;
 }
 
 struct err *wire_serve(int in_fd, int out_fd, const struct wire_handler *h)
 {
-    struct server server = {.h = h, .lock = PTHREAD_MUTEX_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
+    struct server server = {.h = h};
     struct mux_opts o = {
         .in_fd = in_fd, .out_fd = out_fd, .on_request = on_request, .arg = &server, .max_streams = STREAMS_MAX};
     OWN(mux_freep) struct mux *m = NULL;
     TRY(mux_new(&m, &o));
     mux_wait(m);
-    /* The reader may be starting one last handler: only after its end is the count final. */
-    mux_join(m);
-    pthread_mutex_lock(&server.lock);
-    while (server.running)
-        pthread_cond_wait(&server.idle, &server.lock);
-    pthread_mutex_unlock(&server.lock);
+    mux_join(m); /* the reader may be starting one last handler */
+    jobs_reap(&server, true);
     return NULL;
 }

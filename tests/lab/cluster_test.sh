@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# A real cluster, made by scripts/quickstart, looked at and changed as an operator would. CAISSON_CLUSTER is its folder.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+readonly top=$PWD
+[ "$(id -u)" = 0 ] || exit 77
+[ -n "${CAISSON_CLUSTER-}" ] && [ -e "$CAISSON_CLUSTER/kubeconfig" ] || exit 77
+cd "$CAISSON_CLUSTER" || exit 1
+readonly work=$PWD/test.d
+mkdir -p "$work"
+bad=0 good=0
+
+check() {
+    local what=$1
+    shift
+    if "$@"; then
+        good=$((good + 1))
+        echo "ok   $what"
+    else
+        bad=$((bad + 1))
+        echo "FAIL $what"
+    fi
+}
+k() { bin/kubectl --kubeconfig kubeconfig --request-timeout=20s "$@"; }
+on() { "$top/scripts/lab" ssh --dir . "$@"; }
+hosts() { sed -nE 's/^ *- name: (.*)/\1/p' cluster.yaml; }
+# Polls a command for at most $1 seconds.
+within() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.5
+    done
+}
+
+invocations() {
+    local h
+    for h in $(hosts); do
+        echo "$h $(on "$h" systemctl show -p InvocationID --value etcd kube-apiserver kube-controller-manager kube-scheduler \
+            containerd kubelet kube-proxy kube-api-balancer | tr '\n' ' ')"
+    done
+}
+
+nodes_ready() {
+    local want have
+    want=$(hosts | wc -l)
+    have=$(k get nodes --no-headers 2>/dev/null | awk '$2 == "Ready"' | wc -l)
+    [ "$want" = "$have" ]
+}
+
+second_apply() {
+    local before out
+    before=$(invocations)
+    out=$(bin/caisson apply 2>"$work/apply2.log") || { cat "$work/apply2.log"; return 1; }
+    [ "$out" = "0 changes" ] || { echo "said: $out"; return 1; }
+    [ "$before" = "$(invocations)" ] || { echo "a unit was started again"; return 1; }
+    bin/caisson plan >/dev/null 2>&1 || { echo "plan exits $?"; return 1; }
+}
+
+# Other metadata, equal payload: the release's digest differs, the nodes' generations do not.
+rebuilt_release() {
+    local before out
+    cp minimal.csn.tar "$work/first.tar"
+    bin/caisson bundle build --profile "$top/profiles/minimal.yaml" --bundles "$top/bundles" --key release.key --sequence 2 \
+        --source-date-epoch 1700000000 --out minimal.csn.tar >"$work/rebuild.log" 2>&1 || return 1
+    before=$(invocations)
+    out=$(bin/caisson apply 2>"$work/apply3.log")
+    cmp -s minimal.csn.tar "$work/first.tar" && { echo "the bundle is the same"; return 1; }
+    if [ "$out" != "0 changes" ] || [ "$before" != "$(invocations)" ]; then
+        echo "said: $out"
+        cat "$work/apply3.log"
+        return 1
+    fi
+}
+
+units_of() { on "$1" systemctl show -p InvocationID --value "$2"; }
+
+# A kubelet override restarts kubelets and nothing else.
+changed_override() {
+    local h before after kubelet_before
+    before=$(invocations | sed -E 's/^([^ ]+) /\1 /')
+    h=$(hosts | head -n 1)
+    kubelet_before=$(units_of "$h" kubelet)
+    cp cluster.yaml "$work/cluster.yaml"
+    if grep -q '^    kubelet:' cluster.yaml; then
+        sed -i 's/^    kubelet:/    kubelet:\n      maxPods: 99/' cluster.yaml
+    else
+        printf '  overrides:\n    kubelet:\n      maxPods: 99\n' >>cluster.yaml
+    fi
+    bin/caisson plan >"$work/plan.txt" 2>/dev/null
+    [ $? = 2 ] || { echo "plan does not exit 2"; return 1; }
+    grep -E 'start|stop' "$work/plan.txt" | grep -qv 'restart kubelet.service' && { cat "$work/plan.txt"; return 1; }
+    bin/caisson apply >"$work/apply4.log" 2>&1 || { cat "$work/apply4.log"; return 1; }
+    [ "$kubelet_before" != "$(units_of "$h" kubelet)" ] || { echo "the kubelet was not restarted"; return 1; }
+    after=$(invocations)
+    # seven of the eight ids of each line stay
+    [ "$(echo "$before" | tr ' ' '\n' | sort | comm -12 - <(echo "$after" | tr ' ' '\n' | sort) | grep -cE '^[0-9a-f]{32}$')" = \
+        "$(($(echo "$before" | tr ' ' '\n' | grep -cE '^[0-9a-f]{32}$') - $(hosts | wc -l)))" ] || { echo "more than kubelets changed"; return 1; }
+    within 60 nodes_ready || return 1
+    k get node "$h" -o jsonpath='{.status.capacity.pods}' | grep -qx 99
+}
+
+logs_and_exec() {
+    local pod
+    pod=$(k -n kube-flannel get pods -o jsonpath='{.items[0].metadata.name}') || return 1
+    k -n kube-flannel logs "$pod" -c flannel | grep -q . && k -n kube-flannel exec "$pod" -c flannel -- /opt/bin/flanneld --version
+}
+
+anonymous_is_refused() {
+    local server
+    server=$(sed -nE 's/.*server: (.*)/\1/p' kubeconfig)
+    [ "$(curl -sk -o /dev/null -w '%{http_code}' "$server/readyz")" = 200 ] &&
+        [ "$(curl -sk -o /dev/null -w '%{http_code}' "$server/api/v1/namespaces")" = 401 ]
+}
+
+secrets_are_encrypted() {
+    local cp
+    cp=$(hosts | head -n 1)
+    k create secret generic canary --from-literal=key=canary-4711 >/dev/null || return 1
+    # shellcheck disable=SC2016  # the node's shell expands it
+    on "$cp" 'P=/var/lib/caisson/pki/kube-apiserver-etcd-client; T=$(echo /var/lib/caisson/tree/*/bin/etcdctl); $T --endpoints=https://127.0.0.1:2379 \
+        --cacert=/var/lib/caisson/current/files/etcd/ca.crt --cert=$P/tls.crt --key=$P/tls.key get /registry/secrets/default/canary' >"$work/secret.bin"
+    k delete secret canary >/dev/null
+    grep -aq 'k8s:enc:secretbox:v1:' "$work/secret.bin" && ! grep -aq canary-4711 "$work/secret.bin"
+}
+
+# No secret of the vault and no private key in any journal, process list or log of a node or here.
+no_secret_leaks() {
+    local h part
+    part=$(openssl cms -decrypt -inform PEM -in secrets.vault -inkey "${XDG_CONFIG_HOME:-$HOME/.config}"/caisson/keys/operator.key \
+        -recip "${XDG_CONFIG_HOME:-$HOME/.config}"/caisson/keys/operator.crt | jq -r '.encryptionKey, .digestKey, (.authorities[].key | split("\n")[1])')
+    [ "$(echo "$part" | wc -l)" = 5 ] || { echo "no secrets to look for"; return 1; }
+    for h in $(hosts); do
+        on "$h" 'journalctl --no-pager -o cat; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr "\0" "\n"' >"$work/seen.$h"
+        ! grep -aqF -f <(echo "$part") "$work/seen.$h" || { echo "found on $h"; return 1; }
+    done
+    ! grep -aqF -f <(echo "$part") "$work"/*.log
+}
+
+modes_on_nodes() {
+    local h
+    for h in $(hosts); do
+        # shellcheck disable=SC2016
+        on "$h" 'bad=$(find -L /var/lib/caisson/ -type f \( -name "*.key" -o -path "*/secrets/*" \) -perm /077); [ -z "$bad" ] || { echo "$bad"; exit 1; }' || return 1
+    done
+}
+
+no_egress() { [ "$("$top/scripts/lab" net --dir . egress)" = 0 ]; }
+
+check "all nodes are Ready" within 60 nodes_ready
+check "status says ready" bash -c 'bin/caisson status -o json 2>/dev/null | jq -e .ready >/dev/null'
+check "the second apply says 0 changes and starts nothing again" second_apply
+check "a rebuilt release with equal payload changes nothing" rebuilt_release
+check "kubectl logs and exec through verified kubelet certificates" logs_and_exec
+check "anonymous requests reach readyz and nothing else" anonymous_is_refused
+check "Secrets are encrypted in etcd" secrets_are_encrypted
+check "a changed kubelet override restarts kubelets only" changed_override
+check "private keys and secrets are readable by their owner only" modes_on_nodes
+check "no secret in journals, arguments, environments and logs" no_secret_leaks
+check "nothing tried to leave the lab" no_egress
+echo "$good passed, $bad failed"
+[ "$bad" = 0 ]
