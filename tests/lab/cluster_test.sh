@@ -104,7 +104,8 @@ changed_override() {
 logs_and_exec() {
     local pod
     pod=$(k -n kube-flannel get pods -o jsonpath='{.items[0].metadata.name}') || return 1
-    k -n kube-flannel logs "$pod" -c flannel | grep -q . && k -n kube-flannel exec "$pod" -c flannel -- /opt/bin/flanneld --version
+    # grep reads to the end: leaving early would kill kubectl in the middle of its output
+    k -n kube-flannel logs "$pod" -c flannel | grep . >/dev/null && k -n kube-flannel exec "$pod" -c flannel -- /opt/bin/flanneld --version
 }
 
 anonymous_is_refused() {
