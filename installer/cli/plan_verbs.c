@@ -27,6 +27,14 @@ static void show_objects(FILE *out, const char *what, const struct doc *list)
         (void)fprintf(out, "cluster: %s %s\n", what, o->text);
 }
 
+static void show_leaving(FILE *out, const struct doc *list)
+{
+    DOC_EACH (h, list)
+        (void)fprintf(out, "%s: %s\n", doc_text(h, "host"),
+                      doc_bool(h, "lost", false) ? "remove from the cluster; out of reach, so it cannot be cleaned"
+                                                 : "drain, remove from the cluster, clean");
+}
+
 static void show_host(FILE *out, const struct doc *diff)
 {
     OWN_BUF struct buf text = {0};
@@ -43,6 +51,7 @@ void show_plan(FILE *out, const struct cli *x, const struct doc *d)
     (void)x;
     DOC_EACH (h, doc_get(d, "hosts"))
         show_host(out, h);
+    show_leaving(out, doc_get(d, "leave"));
     show_objects(out, "apply", doc_path(d, "cluster.apply"));
     show_objects(out, "prune", doc_path(d, "cluster.prune"));
     show_objects(out, "set labels and taints of node", doc_path(d, "cluster.nodes"));

@@ -1,6 +1,7 @@
 #include "kube/inventory.h"
 
 #include "base/str.h"
+#include "kube/record.h"
 
 #include <string.h>
 
@@ -51,38 +52,21 @@ const struct doc *inventory_find(const struct doc *list, const struct doc *entry
 
 /* ---- the ConfigMap ---- */
 
-static struct doc *config_map(const char *text)
-{
-    struct doc *o = doc_new_map();
-    doc_set_text(o, "apiVersion", "v1");
-    doc_set_text(o, "kind", "ConfigMap");
-    struct doc *meta = doc_set(o, "metadata", doc_new_map());
-    doc_set_text(meta, "name", "caisson-inventory");
-    doc_set_text(meta, "namespace", "kube-system");
-    if (text)
-        doc_set_text(doc_set(o, "data", doc_new_map()), "objects", text);
-    return o;
-}
+#define NAME "caisson-inventory"
 
 /* Every entry must name an object, or pruning would compare nonsense. */
 static struct err *check_entries(const struct doc *list)
 {
-    if (list->kind != DOC_LIST)
-        return err_new(ERR_FAILED, "ConfigMap kube-system/caisson-inventory: not a list");
     DOC_EACH (e, list)
         if (!*field(e, "apiVersion") || !*field(e, "kind") || !*field(e, "name"))
-            return err_new(ERR_FAILED, "ConfigMap kube-system/caisson-inventory: an entry without kind or name");
+            return err_new(ERR_FAILED, "ConfigMap kube-system/" NAME ": an entry without kind or name");
     return NULL;
 }
 
 struct err *kube_inventory_get(struct kube *k, struct doc **ret)
 {
-    OWN_DOC struct doc *want = config_map(NULL), *have = NULL, *list = NULL;
-    TRY(kube_get_object(k, &have, want));
-    const char *text = have ? doc_text(doc_path(have, "data"), "objects") : "[]";
-    if (!text)
-        return err_new(ERR_FAILED, "ConfigMap kube-system/caisson-inventory: has no objects");
-    TRY(doc_json(&list, "ConfigMap kube-system/caisson-inventory", text, strlen(text)));
+    OWN_DOC struct doc *list = NULL;
+    TRY(kube_record_get(k, &list, NAME));
     TRY(check_entries(list));
     *ret = TAKE(list);
     return NULL;
@@ -90,10 +74,7 @@ struct err *kube_inventory_get(struct kube *k, struct doc **ret)
 
 struct err *kube_inventory_put(struct kube *k, const struct doc *list)
 {
-    OWN_BUF struct buf text = {0};
-    TRY(doc_json_write(&text, list));
-    OWN_DOC struct doc *o = config_map(buf_text(&text));
-    return err_wrap(kube_apply(k, o, NULL), "keep the inventory");
+    return err_wrap(kube_record_put(k, NAME, list), "keep the inventory");
 }
 
 /* ---- pruning ---- */

@@ -102,9 +102,10 @@ static struct err *call_once(struct kube *k, const struct http_call *call, long 
 }
 
 /* Repeats a call while it may help; the last outcome counts. */
-static struct err *call_retry(struct kube *k, const struct http_call *call, long *ret_status, struct doc **ret)
+static struct err *call_retry(struct kube *k, int64_t retry_ms, const struct http_call *call, long *ret_status,
+                              struct doc **ret)
 {
-    int64_t until = clock_ms() + k->retry_ms;
+    int64_t until = clock_ms() + retry_ms;
     for (int64_t pause = 200;; pause = pause < 2000 ? pause * 2 : pause) {
         struct err *e = call_once(k, call, ret_status, ret);
         bool again = e ? err_kind(e) == ERR_UNREACHABLE : worth_repeating(*ret_status);
@@ -115,8 +116,8 @@ static struct err *call_retry(struct kube *k, const struct http_call *call, long
     }
 }
 
-struct err *kube_call(struct kube *k, const char *method, const char *path, const char *type, const struct doc *body,
-                      long *ret_status, struct doc **ret)
+struct err *kube_call_for(struct kube *k, int64_t retry_ms, const char *method, const char *path, const char *type,
+                          const struct doc *body, long *ret_status, struct doc **ret)
 {
     static const char *const accept[] = {"Accept: application/json", NULL};
     OWN_BUF struct buf text = {0};
@@ -137,10 +138,16 @@ struct err *kube_call(struct kube *k, const char *method, const char *path, cons
                              .cert_pem = k->cert,
                              .key_pem = k->key,
                              .cancel = k->cancel};
-    TRY(call_retry(k, &call, ret_status, &answer));
+    TRY(call_retry(k, retry_ms, &call, ret_status, &answer));
     if (ret)
         *ret = TAKE(answer);
     return NULL;
+}
+
+struct err *kube_call(struct kube *k, const char *method, const char *path, const char *type, const struct doc *body,
+                      long *ret_status, struct doc **ret)
+{
+    return kube_call_for(k, k->retry_ms, method, path, type, body, ret_status, ret);
 }
 
 struct err *kube_get(struct kube *k, struct doc **ret, const char *path)

@@ -84,7 +84,7 @@ static struct err *previous_state(struct doc *reply, int dir, int64_t current)
     return NULL;
 }
 
-/* Cluster of the newest generation that was ever written here: whose leftovers this machine's are. */
+/* Cluster and node of the newest generation that was ever written here: whose leftovers this machine's are. */
 static struct err *owner_state(struct doc *reply, int dir)
 {
     OWN_STRS struct strs names = {0};
@@ -98,6 +98,7 @@ static struct err *owner_state(struct doc *reply, int dir)
         return NULL;
     TRY(manifest_load(&m, NULL, dir, newest));
     doc_set_text(reply, "cluster", doc_text(m, "cluster"));
+    doc_set_text(reply, "node", doc_text(m, "node"));
     return NULL;
 }
 

@@ -1,28 +1,33 @@
 #include "ops/ops.h"
 
 #include "base/clock.h"
+#include "ops/change.h"
 #include "ops/deliver.h"
-#include "ops/fleet.h"
-#include "ops/objects.h"
+#include "ops/join.h"
 #include "ops/preflight.h"
-#include "ops/report.h"
 
 #include <errno.h>
 
-static bool is_fresh(const struct member *m)
-{
-    return doc_bool(m->diff, "fresh", false);
-}
-
-/* An empty node waits for nobody: etcd's first members must even start together (lab and etcd agree on that).
- */
-static struct err *install_fresh(struct fleet *f, struct member *m)
+/* A new node waits for nobody: etcd's first members must even start together. Only who joins them has to queue. */
+static struct err *install(struct fleet *f, struct member *m)
 {
     TRY(deliver_generation(f, m));
-    if (!is_fresh(m))
+    if (!member_is_new(m) || join_needed(f, m))
         return NULL;
     TRY(deliver_activate(f, m));
     return deliver_images(f, m);
+}
+
+/* One learner at a time: etcd allows no more (ETCD-7). */
+static struct err *join_all(struct fleet *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (!join_needed(f, &f->at[i]))
+            continue;
+        TRY(cancel_check(f->x->cancel));
+        TRY_CTX(join_control_plane(f, &f->at[i]), "%s", f->at[i].host->name);
+    }
+    return NULL;
 }
 
 /* A serving node changes alone; the next one follows when it serves again. Control plane first (K8S-1). */
@@ -30,7 +35,7 @@ static struct err *change_serving(struct fleet *f, bool control_plane)
 {
     for (size_t i = 0; i < f->n; i++) {
         struct member *m = &f->at[i];
-        if (is_fresh(m) || m->host->control_plane != control_plane)
+        if (member_is_new(m) || m->host->control_plane != control_plane)
             continue;
         TRY(cancel_check(f->x->cancel));
         TRY_CTX(deliver_activate(f, m), "%s", m->host->name);
@@ -39,41 +44,45 @@ static struct err *change_serving(struct fleet *f, bool control_plane)
     return NULL;
 }
 
-static size_t count_fresh(const struct fleet *f)
+static bool any_fresh(const struct fleet *f)
 {
-    size_t n = 0;
     for (size_t i = 0; i < f->n; i++)
-        n += is_fresh(&f->at[i]);
-    return n;
+        if (doc_bool(f->at[i].diff, "fresh", false))
+            return true;
+    return false;
 }
 
-static struct err *carry_out(struct fleet *f, struct objects *o)
+/* Who is lost goes first, since etcd takes no member while one is down; who is alive goes last, and leaves no gap. */
+static struct err *carry_out(struct change *c)
 {
-    if (count_fresh(f))
+    struct fleet *f = &c->fleet;
+    struct objects *o = &c->objects;
+    if (any_fresh(f))
         TRY(preflight_fresh(f));
-    TRY(fleet_each(f, install_fresh));
+    if (o->kube) {
+        TRY(leave_record(&c->leave, f, o));
+        TRY(leave_lost(&c->leave, f, o));
+    }
+    TRY(fleet_each(f, install));
+    TRY(join_all(f));
     TRY(change_serving(f, true));
     TRY(change_serving(f, false));
-    struct member *m = f->at;
-    while (!m->host->control_plane)
-        m++;
-    return objects_apply(o, f, m);
+    TRY(objects_reach(o, f));
+    TRY(leave_record(&c->leave, f, o));
+    TRY(objects_apply(o, f));
+    TRY(leave_living(&c->leave, f, o));
+    return c->leave.fleet.n ? objects_wait(o, f) : NULL; /* what they ran has to run elsewhere now */
 }
 
 struct err *ops_apply(struct doc **ret, const struct run *r)
 {
-    OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
-    OWN_FLEET struct fleet f = {0};
-    OWN(objects_done) struct objects o = {0};
+    OWN_CHANGE struct change c;
     int64_t since = clock_ms();
     *ret = NULL;
-    TRY(context_full(&x, r->file));
-    TRY(fleet_connect(&f, &x));
-    TRY(fleet_require_all(&f));
-    TRY(objects_compare(&o, &f));
-    OWN_DOC struct doc *report = report_new(&f, &o);
-    struct err *e = doc_int(report, "changes", 0) ? carry_out(&f, &o) : NULL;
-    *ret = report_new(&f, &o);
+    TRY(change_find(&c, r));
+    OWN_DOC struct doc *before = change_report(&c);
+    struct err *e = doc_int(before, "changes", 0) ? carry_out(&c) : NULL;
+    *ret = change_report(&c);
     doc_set_int(*ret, "milliseconds", clock_ms() - since);
     return e;
 }

@@ -119,16 +119,19 @@ static struct err *deliver_leafs(struct fleet *f, struct member *m)
 
 /* ---- the generation ---- */
 
-static struct err *deliver_runtime(struct fleet *f, struct member *m)
+struct err *deliver_runtime(struct fleet *f, struct member *m, const char *name, const char *text)
 {
-    DOC_EACH (r, doc_get(m->diff, "runtime")) {
-        struct doc *args = doc_new_map();
-        DOC_EACH (v, m->want->runtime)
-            if (str_eq(v->key, r->text))
-                doc_set_text(args, "text", v->text);
-        doc_set_text(args, "name", r->text);
-        TRY_CTX(node_call(NULL, m->node, "runtime.put", args, f->x->cancel), "runtime file %s", r->text);
-    }
+    struct doc *args = doc_new_map();
+    doc_set_text(args, "name", name);
+    doc_set_text(args, "text", text);
+    return err_wrap(node_call(NULL, m->node, "runtime.put", args, f->x->cancel), "runtime file %s", name);
+}
+
+static struct err *deliver_runtime_of(struct fleet *f, struct member *m, const struct doc *files)
+{
+    DOC_EACH (v, files)
+        if (doc_list_has(doc_get(m->diff, "runtime"), v->key))
+            TRY(deliver_runtime(f, m, v->key, v->text));
     return NULL;
 }
 
@@ -136,7 +139,8 @@ struct err *deliver_generation(struct fleet *f, struct member *m)
 {
     TRY(deliver_missing(f, m));
     TRY(deliver_leafs(f, m));
-    TRY(deliver_runtime(f, m));
+    TRY(deliver_runtime_of(f, m, m->want->runtime));
+    TRY(deliver_runtime_of(f, m, m->want->initial));
     if (!doc_bool(m->diff, "activate", false))
         return NULL;
     struct doc *args = doc_new_map();

@@ -5,6 +5,8 @@
 
 /* Packages, secrets, certificates, runtime files and the generation itself; nothing that runs is touched. */
 struct err *deliver_generation(struct fleet *f, struct member *m) ERR_MUST;
+/* Writes one runtime file: what changes without a generation. */
+struct err *deliver_runtime(struct fleet *f, struct member *m, const char *name, const char *text) ERR_MUST;
 /* Activates the delivered generation and waits until its units are ready. Fills m->done. */
 struct err *deliver_activate(struct fleet *f, struct member *m) ERR_MUST;
 /* Imports missing images into the running runtime and checks that all are complete there. */

@@ -24,21 +24,32 @@ static struct err *connect_at(void *arg, size_t i)
     return connect_member(f, &f->at[i]);
 }
 
-struct err *fleet_connect(struct fleet *f, struct context *x)
+static struct err *connect_all(struct fleet *f, struct context *x, const struct host *hosts, size_t n,
+                               const struct generation *wanted)
 {
-    *f = (struct fleet){.x = x, .n = x->cluster->n_hosts};
-    f->at = calloc(f->n, sizeof *f->at);
-    OWN_FREE struct err **errors = calloc(f->n, sizeof(struct err *));
+    *f = (struct fleet){.x = x, .n = n};
+    f->at = calloc(n + 1, sizeof *f->at);
+    OWN_FREE struct err **errors = calloc(n + 1, sizeof(struct err *));
     if (!f->at || !errors)
         return err_os(ENOMEM, "hosts");
     for (size_t i = 0; i < f->n; i++) {
-        f->at[i].host = &x->cluster->hosts[i];
-        f->at[i].want = x->wanted ? &x->wanted[i] : NULL;
+        f->at[i].host = &hosts[i];
+        f->at[i].want = wanted ? &wanted[i] : NULL;
     }
     pool_run(f->n, POOL_DEFAULT, connect_at, f, errors);
     for (size_t i = 0; i < f->n; i++)
         f->at[i].error = errors[i];
     return cancel_check(x->cancel);
+}
+
+struct err *fleet_connect(struct fleet *f, struct context *x)
+{
+    return connect_all(f, x, x->cluster->hosts, x->cluster->n_hosts, x->wanted);
+}
+
+struct err *fleet_connect_others(struct fleet *f, struct context *x, const struct host *hosts, size_t n)
+{
+    return connect_all(f, x, hosts, n, NULL);
 }
 
 static const char *member_name(const void *arg, size_t i)
@@ -80,12 +91,32 @@ struct err *fleet_each(struct fleet *f, struct err *(*fn)(struct fleet *f, struc
     return pool_join(errors, f->n, member_name, f);
 }
 
+bool member_is_new(const struct member *m)
+{
+    return doc_int(m->state, "generation", 0) == 0 ||
+           (doc_bool(m->state, "pending", false) && doc_int(m->state, "previous.generation", 0) == 0);
+}
+
+static bool all_active(const struct member *m)
+{
+    DOC_EACH (u, doc_get(m->state, "units"))
+        if (!str_eq(doc_text(u, "active"), "active"))
+            return false;
+    return true;
+}
+
 struct member *fleet_control_plane(struct fleet *f)
 {
-    for (size_t i = 0; i < f->n; i++)
-        if (f->at[i].node && f->at[i].host->control_plane && doc_int(f->at[i].state, "generation", 0) > 0)
-            return &f->at[i];
-    return NULL;
+    struct member *found = NULL;
+    for (size_t i = 0; i < f->n; i++) {
+        struct member *m = &f->at[i];
+        if (!m->node || !m->host->control_plane || member_is_new(m))
+            continue;
+        if (all_active(m))
+            return m;
+        found = found ? found : m;
+    }
+    return found;
 }
 
 void fleet_done(struct fleet *f)

@@ -24,11 +24,18 @@ struct fleet {
 /* Connects all hosts at once, and asks each for its state. An unreachable host has `error`; the call itself
  * succeeds. */
 struct err *fleet_connect(struct fleet *f, struct context *x) ERR_MUST;
+/* The same for hosts that cluster.yaml does not have (any more); `hosts` is borrowed, nothing is wanted of them. */
+struct err *fleet_connect_others(struct fleet *f, struct context *x, const struct host *hosts, size_t n) ERR_MUST;
 /* ERR_UNREACHABLE... when a host could not be reached (takes the members' errors). */
 struct err *fleet_require_all(struct fleet *f) ERR_MUST;
 /* Runs `fn` for every member at once; one error for all. */
 struct err *fleet_each(struct fleet *f, struct err *(*fn)(struct fleet *f, struct member *m)) ERR_MUST;
-/* The first reachable control-plane host that runs a generation, or NULL. */
+/* No generation has ever become active on it: it is empty, or its first activation was cut off. */
+bool member_is_new(const struct member *m);
+/*
+ * A reachable control-plane host that is not new, one whose units are all active if there is one. NULL: there is no
+ * cluster yet, or none in reach.
+ */
 struct member *fleet_control_plane(struct fleet *f);
 void fleet_done(struct fleet *f);
 #define OWN_FLEET OWN(fleet_done)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "crypt/digest.h"
+#include "kube/nodes.h"
 #include "ops/reach.h"
 
 #include <errno.h>
@@ -128,20 +129,11 @@ struct err *objects_compare(struct objects *o, struct fleet *f)
 
 /* ---- carrying out ---- */
 
-static struct doc *node_object(const char *name)
-{
-    struct doc *d = doc_new_map();
-    doc_set_text(d, "apiVersion", "v1");
-    doc_set_text(d, "kind", "Node");
-    doc_set_text(doc_set(d, "metadata", doc_new_map()), "name", name);
-    return d;
-}
-
 static struct err *wait_registered(struct objects *o, const struct fleet *f)
 {
     int64_t deadline = clock_ms() + NODE_MS;
     for (size_t i = 0; i < f->n;) {
-        OWN_DOC struct doc *live = NULL, *want = node_object(f->at[i].host->name);
+        OWN_DOC struct doc *live = NULL, *want = kube_node(f->at[i].host->name);
         TRY(kube_get_object(o->kube, &live, want));
         if (live) {
             i++;
@@ -178,16 +170,17 @@ static struct err *apply_all(struct objects *o, const struct fleet *f)
     return NULL;
 }
 
-static struct err *wait_all(struct objects *o, const struct fleet *f)
+struct err *objects_wait(struct objects *o, const struct fleet *f)
 {
     int64_t deadline = clock_ms() + OBJECT_MS;
     event_emit(f->x->events, EVENT_STEP, NULL, "wait for nodes and objects to be ready");
     for (size_t i = 0; i < f->n; i++) {
-        OWN_DOC struct doc *node = node_object(f->at[i].host->name);
+        OWN_DOC struct doc *node = kube_node(f->at[i].host->name);
         TRY(kube_wait(o->kube, node, deadline));
     }
-    DOC_EACH (object, o->apply)
+    DOC_EACH (object, f->x->objects)
         TRY(kube_wait(o->kube, object, deadline));
+    event_emit(f->x->events, EVENT_DONE, NULL, "the cluster is ready");
     return NULL;
 }
 
@@ -205,20 +198,27 @@ static struct err *inventory_store(struct objects *o)
     return doc_equal(o->before, o->inventory) ? NULL : kube_inventory_put(o->kube, o->inventory);
 }
 
-struct err *objects_apply(struct objects *o, struct fleet *f, struct member *m)
+struct err *objects_reach(struct objects *o, struct fleet *f)
 {
+    struct member *m = fleet_control_plane(f);
+    for (size_t i = 0; !m; i++)
+        if (f->at[i].host->control_plane)
+            m = &f->at[i];
     if (!o->kube)
         TRY(reach_kube(&o->kube, f, m));
     event_emit(f->x->events, EVENT_STEP, NULL, "wait for the API server of %s", m->host->name);
-    TRY(kube_ready(o->kube, "/readyz", clock_ms() + READY_MS));
+    return kube_ready(o->kube, "/readyz", clock_ms() + READY_MS);
+}
+
+struct err *objects_apply(struct objects *o, struct fleet *f)
+{
     TRY(wait_registered(o, f));
     DOC_EACH (patch, o->nodes)
         TRY(patch_node(o, patch));
     TRY(apply_all(o, f));
-    TRY(wait_all(o, f));
+    TRY(objects_wait(o, f));
     TRY(prune(o, f));
     TRY(inventory_store(o));
-    event_emit(f->x->events, EVENT_DONE, NULL, "the cluster is ready");
     return NULL;
 }
 

@@ -16,11 +16,15 @@ struct objects {
 
 /* Compares objects and nodes with what the cluster has; without a running control plane everything is to be made. */
 struct err *objects_compare(struct objects *o, struct fleet *f) ERR_MUST;
+/* Waits until an API server of the cluster serves; o->kube leads to it. */
+struct err *objects_reach(struct objects *o, struct fleet *f) ERR_MUST;
 /*
- * Waits until the API server of `m` serves and all hosts are registered as nodes; sets labels and taints, applies what
- * differs, waits until it works and all nodes are Ready, prunes what left, records the inventory.
+ * Waits until all hosts are registered as nodes; sets labels and taints, applies what differs, waits until it works and
+ * all nodes are Ready, prunes what left, records the inventory.
  */
-struct err *objects_apply(struct objects *o, struct fleet *f, struct member *m) ERR_MUST;
+struct err *objects_apply(struct objects *o, struct fleet *f) ERR_MUST;
+/* Waits until all nodes of cluster.yaml are Ready and every object of the release is what it should be (K8S-10). */
+struct err *objects_wait(struct objects *o, const struct fleet *f) ERR_MUST;
 /* {apply: [name], prune: [name], nodes: [name], changes} for people and machines. */
 struct doc *objects_report(const struct objects *o);
 void objects_done(struct objects *o);

@@ -1,8 +1,6 @@
 #include "ops/ops.h"
 
-#include "ops/fleet.h"
-#include "ops/objects.h"
-#include "ops/report.h"
+#include "ops/change.h"
 
 #include <errno.h>
 
@@ -20,13 +18,8 @@ struct err *ops_validate(struct doc **ret, const struct run *r, bool bundle)
 
 struct err *ops_plan(struct doc **ret, const struct run *r)
 {
-    OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
-    OWN_FLEET struct fleet f = {0};
-    OWN(objects_done) struct objects o = {0};
-    TRY(context_full(&x, r->file));
-    TRY(fleet_connect(&f, &x));
-    TRY(fleet_require_all(&f));
-    TRY(objects_compare(&o, &f));
-    *ret = report_new(&f, &o);
+    OWN_CHANGE struct change c;
+    TRY(change_find(&c, r));
+    *ret = change_report(&c);
     return NULL;
 }

@@ -5,7 +5,9 @@
 #include "kube/kube.h"
 #include "ops/fleet.h"
 
-/* The host's own API server. The group is system:masters: it must work before any binding exists, and nobody
- * keeps it. */
+/*
+ * The host's own API server; on a worker the one that its balancer finds. The group is system:masters: it must work
+ * before any binding exists, and nobody keeps it.
+ */
 struct err *reach_kube(struct kube **ret, struct fleet *f, struct member *m) ERR_MUST;
 struct err *reach_etcd(struct etcd **ret, struct fleet *f, struct member *m) ERR_MUST;

@@ -1,6 +1,6 @@
 #include "ops/ops.h"
 
-#include "ops/fleet.h"
+#include "ops/reset.h"
 
 #include <errno.h>
 
@@ -19,7 +19,7 @@ static struct doc *reset_args(const struct fleet *f)
     return args;
 }
 
-static struct err *reset_member(struct fleet *f, struct member *m)
+struct err *reset_member(struct fleet *f, struct member *m)
 {
     if (!m->chosen)
         return NULL;

@@ -1,6 +1,7 @@
 #include "ops/ops.h"
 
 #include "base/clock.h"
+#include "kube/nodes.h"
 #include "ops/fleet.h"
 #include "ops/reach.h"
 
@@ -71,14 +72,6 @@ static void add_node(struct doc *nodes, const struct member *m, const struct doc
             doc_set(node, "kubernetes", doc_clone(n));
 }
 
-static const char *ready_condition(const struct doc *node)
-{
-    DOC_EACH (c, doc_path(node, "status.conditions"))
-        if (str_eq(doc_text(c, "type"), "Ready"))
-            return doc_text(c, "status");
-    return NULL;
-}
-
 /* What the API says of its nodes: {name, ready, version}. */
 static struct err *read_nodes(struct doc **ret, struct kube *k)
 {
@@ -87,9 +80,9 @@ static struct err *read_nodes(struct doc **ret, struct kube *k)
     *ret = doc_new_list();
     DOC_EACH (n, doc_get(list, "items")) {
         struct doc *d = doc_add(*ret, doc_new_map());
-        const char *ready = ready_condition(n), *version = doc_text(n, "status.nodeInfo.kubeletVersion");
+        const char *version = doc_text(n, "status.nodeInfo.kubeletVersion");
         doc_set_text(d, "name", doc_text(n, "metadata.name"));
-        doc_set_bool(d, "ready", str_eq(ready, "True"));
+        doc_set_bool(d, "ready", kube_node_ready(n));
         doc_set_text(d, "version", version ? version : "");
     }
     return NULL;

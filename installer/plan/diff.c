@@ -52,9 +52,9 @@ static void diff_units(struct doc *into, const struct generation *want, const st
             add_named(into, doc_text(u, "name"), "action", "stop");
 }
 
-static void diff_runtime(struct doc *into, const struct generation *want, const struct doc *state)
+static void diff_runtime(struct doc *into, const struct doc *files, const struct doc *state)
 {
-    DOC_EACH (f, want->runtime) {
+    DOC_EACH (f, files) {
         char hex[DIGEST_HEX] = "";
         const char *have = NULL;
         DOC_EACH (v, doc_get(state, "runtime")) /* names hold dots: no doc_path() */
@@ -82,7 +82,9 @@ struct doc *diff_node(const struct generation *want, const struct doc *state, in
     if (activate)
         diff_units(units, want, state);
     diff_leafs(leafs, want, state, now_s);
-    diff_runtime(runtime, want, state);
+    diff_runtime(runtime, want->runtime, state);
+    if (fresh)
+        diff_runtime(runtime, want->initial, state);
     DOC_EACH (i, doc_get(want->manifest, "images"))
         if (!doc_list_has(doc_get(state, "images"), i->text))
             doc_add_text(images, i->text);
@@ -97,6 +99,8 @@ struct err *diff_text(struct buf *out, const struct doc *diff)
         TRY(buf_fmt(out, "%s: issue certificate %s (%s)\n", host, doc_text(l, "name"), doc_text(l, "reason")));
     DOC_EACH (r, doc_get(diff, "runtime"))
         TRY(buf_fmt(out, "%s: write %s\n", host, r->text));
+    if (doc_bool(diff, "joins", false))
+        TRY(buf_fmt(out, "%s: join etcd as a learner, then vote\n", host));
     if (doc_bool(diff, "activate", false))
         TRY(buf_fmt(out, "%s: activate generation %.12s%s%.12s\n", host, doc_text(diff, "to"),
                     doc_bool(diff, "fresh", false) ? " on an empty node" : " in place of ", doc_text(diff, "from")));

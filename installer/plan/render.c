@@ -241,7 +241,7 @@ static struct err *add_runtime(struct renderer *x)
     }
     doc_set_text(x->g->runtime, "apiserver.targets", buf_text(&targets));
     if (x->h->control_plane)
-        doc_set_fmt(x->g->runtime, "etcd.env",
+        doc_set_fmt(x->g->initial, "etcd.env",
                     "ETCD_INITIAL_CLUSTER=%s\nETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER_TOKEN=%s\n",
                     buf_text(&members), x->c->name);
     return NULL;
@@ -255,7 +255,8 @@ static void generation_start(struct renderer *x)
                              .texts = doc_new_map(),
                              .secrets = doc_new_map(),
                              .leafs = doc_new_map(),
-                             .runtime = doc_new_map()};
+                             .runtime = doc_new_map(),
+                             .initial = doc_new_map()};
     doc_set_int(g->manifest, "schema", 1);
     doc_set_text(g->manifest, "cluster", x->c->name);
     doc_set_text(g->manifest, "node", x->h->name);
@@ -321,5 +322,6 @@ void generation_done(struct generation *g)
     doc_free(g->secrets);
     doc_free(g->leafs);
     doc_free(g->runtime);
+    doc_free(g->initial);
     *g = (struct generation){0};
 }

@@ -22,6 +22,7 @@ struct generation {
     struct doc *secrets;  /* map: id -> text */
     struct doc *leafs;    /* map: name -> {ca, cn, orgs, dns, ips, usages, owner, description} */
     struct doc *runtime;  /* map: name -> text: what changes without a generation */
+    struct doc *initial;  /* the same for an empty node only: never compared again */
     char digest[DIGEST_HEX];
 };
 

@@ -122,7 +122,7 @@ static void hosts(void **state)
         assert_int_equal(
             !doc_equal(doc_get(w->runtime, "apiserver.targets"), doc_get(w2->runtime, "apiserver.targets")),
             table[i].targets);
-        assert_int_equal(!doc_equal(doc_get(cp->runtime, "etcd.env"), doc_get(cp2->runtime, "etcd.env")),
+        assert_int_equal(!doc_equal(doc_get(cp->initial, "etcd.env"), doc_get(cp2->initial, "etcd.env")),
                          table[i].member);
     }
 }

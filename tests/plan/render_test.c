@@ -100,7 +100,8 @@ static void roles(void **state)
         expect_names(n, "files", cp ? ALL_FILES : NODE_FILES);
         expect_trees(n, trees, cp ? 8 : 5);
         assert_int_equal(doc_len(doc_get(n->manifest, "images")), 4);
-        assert_int_equal(doc_len(n->runtime), cp ? 2 : 1);
+        assert_int_equal(doc_len(n->runtime), 1);
+        assert_int_equal(doc_len(n->initial), cp ? 1 : 0);
     }
 }
 
@@ -131,7 +132,7 @@ static void runtime_files(void **state)
     static const char targets[] = "10.9.0.11:6443\n10.9.0.12:6443\n10.9.0.13:6443\n";
     const struct doc *w = doc_get(rendering_of(&x, "w1")->runtime, "apiserver.targets");
     assert_string_equal(w->text, targets);
-    const struct doc *env = doc_get(rendering_of(&x, "cp2")->runtime, "etcd.env");
+    const struct doc *env = doc_get(rendering_of(&x, "cp2")->initial, "etcd.env");
     assert_string_equal(env->text, "ETCD_INITIAL_CLUSTER=cp1=https://10.9.0.11:2380,cp2=https://10.9.0.12:2380,"
                                    "cp3=https://10.9.0.13:2380\n"
                                    "ETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER_TOKEN=lab\n");

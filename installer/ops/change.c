@@ -1,0 +1,56 @@
+#include "ops/change.h"
+
+#include "ops/join.h"
+#include "ops/ops.h"
+
+#include <errno.h>
+
+struct err *change_find(struct change *c, const struct run *r)
+{
+    *c = (struct change){.context = {.events = r->events, .cancel = r->cancel}};
+    TRY(context_full(&c->context, r->file));
+    TRY(fleet_connect(&c->fleet, &c->context));
+    TRY(fleet_require_all(&c->fleet));
+    TRY(join_check(&c->fleet));
+    TRY(objects_compare(&c->objects, &c->fleet));
+    return leave_compare(&c->leave, &c->fleet, &c->objects);
+}
+
+static void add_done(struct doc *host, const struct doc *done)
+{
+    static const char *const keys[] = {"restarted", "started", "stopped"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (doc_get(done, keys[i]))
+            doc_set(host, keys[i], doc_clone(doc_get(done, keys[i])));
+}
+
+static int64_t add_hosts(struct doc *hosts, struct fleet *f)
+{
+    int64_t changes = 0;
+    for (size_t i = 0; i < f->n; i++) {
+        struct doc *host = doc_add(hosts, doc_clone(f->at[i].diff));
+        doc_set_bool(host, "joins", join_needed(f, &f->at[i]));
+        add_done(host, f->at[i].done);
+        changes += doc_int(host, "changes", 0);
+    }
+    return changes;
+}
+
+struct doc *change_report(struct change *c)
+{
+    struct doc *d = doc_new_map();
+    doc_set_text(d, "release", bundle_digest(c->context.bundle));
+    int64_t changes = add_hosts(doc_set(d, "hosts", doc_new_list()), &c->fleet);
+    changes += (int64_t)doc_len(doc_set(d, "leave", leave_report(&c->leave)));
+    changes += doc_int(doc_set(d, "cluster", objects_report(&c->objects)), "changes", 0);
+    doc_set_int(d, "changes", changes);
+    return d;
+}
+
+void change_done(struct change *c)
+{
+    leave_done(&c->leave);
+    objects_done(&c->objects);
+    fleet_done(&c->fleet);
+    context_done(&c->context);
+}

@@ -1,0 +1,6 @@
+/* reset: everything of caisson off one machine. */
+#pragma once
+#include "ops/fleet.h"
+
+/* Fills m->done with what was removed; only hosts that are `chosen`. The cluster is told nothing. */
+struct err *reset_member(struct fleet *f, struct member *m) ERR_MUST;
