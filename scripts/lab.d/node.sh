@@ -155,13 +155,11 @@ node_cut() {
     local node=$1 run=$LAB_STATE/nodes/$1/run
     (
         flock -w 60 9 || die "$node is busy"
+        # First the network: who loses power says no farewell to its peers, and acknowledges nothing the picture does not have.
+        in_net ip link set "vb-$node" down 2>/dev/null || true
         if [[ $LAB_DISKS == 1 ]]; then
             disk_drop_picture "$node"
-            if pid_alive "$run/runner" >/dev/null; then
-                # First the network, or the machine could acknowledge what the picture does not have.
-                in_net ip link set "vb-$node" down 2>/dev/null || true
-                disk_picture "$node"
-            fi
+            ! pid_alive "$run/runner" >/dev/null || disk_picture "$node"
         fi
         node_kill "$node"
         node_clear "$node"
