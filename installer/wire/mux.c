@@ -204,6 +204,7 @@ static struct err *request_begin(struct stream **ret, struct mux *m, const struc
     *ret = mux_find(m, f->stream);
     struct err *e = NULL;
     bool is_new = !*ret && f->stream > m->last_id;
+    bool is_second = *ret && !(*ret)->part_open; /* looked at under the lock: its handler may be closing it */
     if (is_new) {
         m->last_id = f->stream;
         e = mux_add(ret, m, f->stream);
@@ -211,7 +212,7 @@ static struct err *request_begin(struct stream **ret, struct mux *m, const struc
     pthread_mutex_unlock(&m->lock);
     if (e)
         return request_refuse(m, f->stream, e);
-    if (*ret && !is_new && !(*ret)->part_open)
+    if (is_second)
         return err_new(ERR_FAILED, "protocol: second request on stream %u", f->stream);
     return NULL;
 }
