@@ -31,17 +31,31 @@ struct forward {
     struct forward *next;
 };
 
+/* Writes all, unless the socket is closed or the forward ends: nobody may ever read what we still have. */
+static bool put_all(int to, const char *p, size_t n, const struct cancel *stop)
+{
+    struct err *e = NULL;
+    while (n && !e) {
+        ssize_t w = send(to, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (w < 0 && errno == EAGAIN)
+            e = wait_fd(to, POLLOUT, -1, stop);
+        else if (w < 0 && errno != EINTR)
+            e = err_os(errno, "forward");
+        p += w > 0 ? w : 0;
+        n -= w > 0 ? (size_t)w : 0;
+    }
+    err_ignore(e); /* a closed end is how a connection ends */
+    return n == 0;
+}
+
 /* Moves what is there once; false at the end of that direction. */
-static bool copy_once(int from, int to)
+static bool copy_once(int from, int to, const struct cancel *stop)
 {
     char chunk[65536];
     ssize_t n = read(from, chunk, sizeof chunk);
     if (n < 0 && errno == EINTR)
         return true;
-    struct err *e = n > 0 ? fd_write_all(to, chunk, (size_t)n) : NULL;
-    bool ok = n > 0 && !e;
-    err_ignore(e); /* a closed end is how a connection ends */
-    return ok;
+    return n > 0 && put_all(to, chunk, (size_t)n, stop);
 }
 
 static void copy_both(int here, int there, const struct cancel *stop)
@@ -55,9 +69,9 @@ static void copy_both(int here, int there, const struct cancel *stop)
             return;
         if (p[2].revents)
             return;
-        if (p[0].revents && !(up = copy_once(here, there)))
+        if (p[0].revents && !(up = copy_once(here, there, stop)))
             (void)shutdown(there, SHUT_WR);
-        if (p[1].revents && !(down = copy_once(there, here)))
+        if (p[1].revents && !(down = copy_once(there, here, stop)))
             return; /* the server has said all; what is still sent up has no reader */
     }
 }

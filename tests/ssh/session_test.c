@@ -22,13 +22,6 @@
 
 #include <cmocka.h>
 
-/* libssh2 1.11.1 forgets some 100 bytes with each key exchange of AES-GCM and with each renewed one of any cipher. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:kex_method_curve25519_key_exchange\n";
-}
-
 extern char **environ;
 
 static struct rig rig;
