@@ -31,8 +31,8 @@ struct verb {
     enum word word;       /* what they are */
     const char *summary;  /* one line */
     const struct opt *opts;
-    bool keep;    /* the live lines stay when it is over: what a run did is worth reading */
-    bool at_once; /* the first Ctrl-C ends it: nothing in it can be left half done */
+    bool keep;         /* the live lines stay when it is over: what a run did is worth reading */
+    const char *notes; /* what --help says below the options, or NULL; whole lines */
     /* Does the work. *ret is the result (NULL: none), also beside an error when there is a part of it. */
     struct err *(*run)(struct cli *x, struct doc **ret);
     /* Prints the result for people. */

@@ -186,10 +186,11 @@ static struct err *choose(struct build *b, const struct args *a)
     return choose_files(b, a);
 }
 
-static void build_says(void *self, const char *what, uint64_t done, uint64_t total)
+static bool build_says(void *self, const char *what, uint64_t done, uint64_t total)
 {
     struct cli *x = self;
     event_progress(x->run.events, NULL, what, done, total);
+    return !cancel_is_set(&x->cancel);
 }
 
 static struct err *build(struct doc **ret, struct cli *x, struct build *b)

@@ -10,7 +10,7 @@
 
 struct err *run_init(struct cli *x, struct doc **ret)
 {
-    return ops_init(ret, &x->run);
+    return ops_init(ret, &x->run, args_text(&x->args, "name", NULL));
 }
 
 void show_init(FILE *out, const struct cli *x, const struct doc *d)

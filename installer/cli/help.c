@@ -44,7 +44,8 @@ struct err *help_text(struct buf *out, const struct verb *v)
     TRY(buf_fmt(out, "caisson %s [OPTION]...%s%s\n\n%s.\n\n", v->name, *v->operands ? " " : "", v->operands,
                 v->summary));
     TRY(opt_lines(out, v->opts));
-    return opt_lines(out, global_opts);
+    TRY(opt_lines(out, global_opts));
+    return v->notes ? buf_fmt(out, "\n%s", v->notes) : NULL;
 }
 
 struct err *help_group(struct buf *out, const char *first)

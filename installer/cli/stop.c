@@ -27,12 +27,9 @@ static void *watch(void *arg)
     int sig;
     signals(&set);
     (void)sigwait(&set, &sig);
-    if (!x->verb->at_once) {
-        event_emit(face_events(x->face), EVENT_NOTE, NULL,
-                   "stopping after the running step; Ctrl-C again stops at once");
-        cancel_set(&x->cancel); /* after the message: the run may be over at once */
-        (void)sigwait(&set, &sig);
-    }
+    event_emit(face_events(x->face), EVENT_NOTE, NULL, "stopping after the running step; Ctrl-C again stops at once");
+    cancel_set(&x->cancel); /* after the message: the run may be over at once */
+    (void)sigwait(&set, &sig);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL); /* should the terminal be stuck, a third one still kills */
     face_finish(x->face);
     _exit(EXIT_CANCELLED);

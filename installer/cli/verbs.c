@@ -8,6 +8,11 @@ const struct opt global_opts[] = {
     {0},
 };
 
+static const struct opt init_opts[] = {
+    {.name = "name", .arg = "NAME", .help = "the cluster's name in a new cluster.yaml (my-cluster)"},
+    {0},
+};
+
 static const struct opt validate_opts[] = {
     {.name = "no-bundle", .help = "check cluster.yaml alone, without its release"},
     {0},
@@ -69,6 +74,7 @@ const struct verb verbs[] = {
     {.name = "init",
      .operands = "",
      .summary = "make cluster.yaml, your key and the cluster's secrets, where they are missing",
+     .opts = init_opts,
      .run = run_init,
      .show = show_init},
     {.name = "validate",
@@ -125,7 +131,6 @@ const struct verb verbs[] = {
      .operands = "",
      .summary = "build and sign a release from a profile, a lock and a cache; offline",
      .opts = build_opts,
-     .at_once = true,
      .run = run_bundle_build,
      .show = show_bundle_build},
     {.name = "bundle verify",

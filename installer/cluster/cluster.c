@@ -9,6 +9,8 @@
 #include <libgen.h>
 #include <string.h>
 
+enum { POD_BITS = 24 }; /* of each node's share of the pod network */
+
 /* `path` from the cluster's folder; "~/" is the operator's home. In new memory. */
 static char *absolute(const struct cluster *c, const char *path)
 {
@@ -43,7 +45,8 @@ static struct err *read_cidr(struct cidr *ret, const struct doc *network, const 
 {
     const struct doc *v = doc_get(network, key);
     if (!net_parse_cidr(v ? v->text : fallback, ret))
-        return doc_err(ERR_USAGE, v, "%s: \"%s\" is no IPv4 block such as %s", key, v->text, fallback);
+        return err_hint(doc_err(ERR_USAGE, v, "%s: \"%s\" is no IPv4 block", key, v->text),
+                        "an address and the length of its prefix, with no bits behind that: %s", fallback);
     return NULL;
 }
 
@@ -52,11 +55,16 @@ static struct err *read_networks(struct cluster *c)
     const struct doc *network = doc_path(c->doc, "spec.network");
     TRY(read_cidr(&c->pods, network, "pods", "10.244.0.0/16"));
     TRY(read_cidr(&c->services, network, "services", "10.96.0.0/12"));
-    const struct doc *at = network ? network : c->doc;
+    const struct doc *pods = doc_get(network, "pods"), *services = doc_get(network, "services");
     if (c->services.bits > 27)
-        return doc_err(ERR_USAGE, at, "services: a /%d block is too small; the least is /27", c->services.bits);
+        return err_hint(doc_err(ERR_USAGE, services, "services: a /%d block is too small", c->services.bits),
+                        "the least is /27; a /16 is usual");
     if (net_overlap(&c->pods, &c->services))
-        return err_hint(doc_err(ERR_USAGE, at, "the pod network and the service network overlap"),
+        return err_hint(doc_err(ERR_USAGE,
+                                pods       ? pods
+                                : services ? services
+                                           : c->doc,
+                                "the pod network and the service network overlap"),
                         "choose two blocks that share no address");
     net_nth(c->api_address, &c->services, 1);
     net_nth(c->dns_address, &c->services, 10);
@@ -75,10 +83,12 @@ static struct err *read_ssh(struct cluster *c, struct host *h, const struct doc 
     uint32_t address = 0;
     h->address = doc_text(ssh, "address");
     if (!net_parse_address(h->address, &address))
-        return doc_err(ERR_USAGE, doc_get(ssh, "address"), "address: \"%s\" is no IPv4 address", h->address);
+        return err_hint(doc_err(ERR_USAGE, doc_get(ssh, "address"), "address: \"%s\" is no IPv4 address", h->address),
+                        "names are not looked up: write the address that the other nodes reach it at");
     if (net_contains(&c->pods, address) || net_contains(&c->services, address))
-        return doc_err(ERR_USAGE, doc_get(ssh, "address"), "address: %s lies in the %s network", h->address,
-                       net_contains(&c->pods, address) ? "pod" : "service");
+        return err_hint(doc_err(ERR_USAGE, doc_get(ssh, "address"), "address: %s lies in the %s network", h->address,
+                                net_contains(&c->pods, address) ? "pod" : "service"),
+                        "choose other blocks under `network`: pods and services need addresses that no host has");
     const struct doc *user = ssh_setting(c, ssh, "user"), *port = ssh_setting(c, ssh, "port");
     const struct doc *key = ssh_setting(c, ssh, "key"), *host_key = doc_get(ssh, "hostKey");
     h->user = user ? user->text : "root";
@@ -97,7 +107,8 @@ static struct err *read_host(struct cluster *c, struct host *h, const struct doc
     h->control_plane = doc_list_has(doc_get(d, "roles"), "control-plane");
     h->worker = doc_list_has(doc_get(d, "roles"), "worker");
     if (!h->control_plane && !h->worker)
-        return doc_err(ERR_USAGE, doc_get(d, "roles"), "roles: at least one of control-plane and worker");
+        return err_hint(doc_err(ERR_USAGE, doc_get(d, "roles"), "roles: none"),
+                        "at least one of control-plane and worker");
     return read_ssh(c, h, doc_get(d, "ssh"));
 }
 
@@ -105,11 +116,13 @@ static struct err *check_twins(const struct cluster *c, const struct host *h)
 {
     for (const struct host *o = c->hosts; o < h; o++) {
         if (str_eq(o->name, h->name))
-            return doc_err(ERR_USAGE, doc_get(h->at, "name"), "duplicate host name \"%s\" (first on line %u)", h->name,
-                           o->at->line);
+            return err_hint(doc_err(ERR_USAGE, doc_get(h->at, "name"), "duplicate host name \"%s\" (first on line %u)",
+                                    h->name, o->at->line),
+                            "every host has a name of its own, which is the machine's hostname");
         if (str_eq(o->address, h->address))
-            return doc_err(ERR_USAGE, doc_path(h->at, "ssh.address"), "duplicate address %s (host \"%s\" has it)",
-                           h->address, o->name);
+            return err_hint(doc_err(ERR_USAGE, doc_path(h->at, "ssh.address"),
+                                    "duplicate address %s (host \"%s\" has it)", h->address, o->name),
+                            "correct one of the two");
     }
     return NULL;
 }
@@ -133,14 +146,32 @@ static bool acknowledged(const struct cluster *c, const char *name)
     return doc_list_has(doc_path(c->doc, "spec.acknowledge"), name);
 }
 
+/* Every node gets a /24 for its pods (the controller manager's --node-cidr-mask-size, which is left at that). */
+static struct err *check_pods(const struct cluster *c)
+{
+    const struct doc *pods = doc_path(c->doc, "spec.network.pods");
+    uint64_t room = c->pods.bits <= POD_BITS ? UINT64_C(1) << (POD_BITS - c->pods.bits) : 0;
+    if (room >= c->n_hosts)
+        return NULL;
+    int want = POD_BITS;
+    while (UINT64_C(1) << (POD_BITS - want) < c->n_hosts)
+        want--;
+    struct err *e = doc_err(ERR_USAGE, pods ? pods : c->doc,
+                            "pods: a /%d block has room for %llu nodes, which take a /%d each; there are %zu hosts",
+                            c->pods.bits, (unsigned long long)room, POD_BITS, c->n_hosts);
+    return err_hint(e, "use a /%d or larger; it cannot be changed once the cluster is installed", want);
+}
+
 static struct err *check_quorum(struct cluster *c)
 {
     size_t n = cluster_control_planes(c);
     const struct doc *hosts = doc_path(c->doc, "spec.hosts");
     if (n == 0)
-        return doc_err(ERR_USAGE, hosts, "no host has the role control-plane");
+        return err_hint(doc_err(ERR_USAGE, hosts, "no host has the role control-plane"),
+                        "give it to one, three or five hosts: roles: [control-plane]");
     if (n > 7)
-        return doc_err(ERR_USAGE, hosts, "%zu control-plane nodes; etcd works with at most 7", n);
+        return err_hint(doc_err(ERR_USAGE, hosts, "%zu control-plane nodes; etcd works with at most 7", n),
+                        "use one, three or five, and make the others workers");
     if (n == 1 && !acknowledged(c, "single-control-plane"))
         return err_hint(doc_err(ERR_USAGE, hosts, "one control-plane node: the cluster stops when this machine stops"),
                         "use three, or accept it with `acknowledge: [single-control-plane]`");
@@ -173,6 +204,15 @@ static struct err *set_dir(struct cluster *c, const char *path)
     return c->dir && c->file ? NULL : err_os(errno, "folder of %s", path);
 }
 
+static struct err *read_yaml(struct doc **ret, const char *path, const struct buf *text)
+{
+    struct err *e = doc_yaml(ret, path, text->at, text->len);
+    if (!e || err_hint_text(e))
+        return e;
+    return err_hint(e, text->len ? "it must be YAML: text in UTF-8, indented with spaces, brackets and quotes closed"
+                                 : "`caisson init` writes one to start from, where there is none");
+}
+
 struct err *cluster_load(struct cluster **ret, const char *path)
 {
     OWN(cluster_freep) struct cluster *c = calloc(1, sizeof *c);
@@ -181,13 +221,16 @@ struct err *cluster_load(struct cluster **ret, const char *path)
         return err_os(ENOMEM, "%s", path);
     struct err *e = file_read(&text, AT_FDCWD, path);
     if (e)
-        return err_hint(err_as(e, ERR_USAGE), "`caisson init` writes a cluster.yaml to start from");
+        return err_hint(err_as(e, ERR_USAGE), err_errno(e) == ENOENT
+                                                  ? "`caisson init` writes one to start from; -c FILE names another one"
+                                                  : "is this the cluster's file? -c FILE names another one");
     TRY(set_dir(c, path));
-    TRY(doc_yaml(&c->doc, path, buf_text(&text), text.len));
+    TRY(read_yaml(&c->doc, path, &text));
     TRY(cluster_schema_check(c->doc));
     TRY(read_paths(c));
     TRY(read_networks(c));
     TRY(read_hosts(c));
+    TRY(check_pods(c));
     TRY(check_quorum(c));
     *ret = TAKE(c);
     return NULL;

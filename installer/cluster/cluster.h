@@ -42,6 +42,8 @@ struct cluster {
  * are left out of `warnings`; a single control-plane node that is not acknowledged is an error.
  */
 struct err *cluster_load(struct cluster **ret, const char *path) ERR_MUST;
+/* True for a name that a cluster may have (DNS-1123). */
+bool cluster_name_is_valid(const char *name);
 /* `name` below the cluster's folder (".caisson/x", "secrets.vault"), in new memory. */
 char *cluster_path(const struct cluster *c, const char *name);
 const struct host *cluster_host(const struct cluster *c, const char *name);

@@ -1,6 +1,7 @@
 #include "cluster/schema.h"
 
 #include "base/str.h"
+#include "cluster/cluster.h"
 #include "cluster/net.h"
 #include "doc/schema.h"
 
@@ -33,9 +34,14 @@ static bool is_dns_name(const char *s, size_t n)
     return false;
 }
 
+bool cluster_name_is_valid(const char *name)
+{
+    return is_dns_name(name, strlen(name));
+}
+
 static struct err *check_dns_name(const struct doc *v)
 {
-    if (is_dns_name(v->text, strlen(v->text)))
+    if (cluster_name_is_valid(v->text))
         return NULL;
     return err_hint(doc_err(ERR_USAGE, v, "%s: not a DNS-1123 name", v->key),
                     "lower-case letters, digits and '-', beginning and ending with a letter or digit");
@@ -54,21 +60,27 @@ static struct err *check_plain(const struct doc *v)
 {
     for (const char *at = v->text; *at; at++)
         if (is_control(at))
-            return doc_err(ERR_USAGE, v, "%s: a control character in the value", v->key ? v->key : "entry");
-    return *v->text ? NULL : doc_err(ERR_USAGE, v, "%s: empty", v->key ? v->key : "entry");
+            return err_hint(doc_err(ERR_USAGE, v, "%s: a control character in the value", v->key ? v->key : "entry"),
+                            "write it in one line, without tabs and escapes");
+    return *v->text ? NULL
+                    : err_hint(doc_err(ERR_USAGE, v, "%s: empty", v->key ? v->key : "entry"),
+                               "write the value, or take the line out");
 }
 
 static struct err *check_user(const struct doc *v)
 {
     size_t n = strspn(v->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
     if (n == 0 || v->text[n] || v->text[0] == '-')
-        return doc_err(ERR_USAGE, v, "user: letters, digits, '_', '.' and '-' only");
+        return err_hint(doc_err(ERR_USAGE, v, "user: not a user's name"),
+                        "letters, digits, '_', '.' and '-', not beginning with '-'");
     return NULL;
 }
 
 static struct err *check_port(const struct doc *v)
 {
-    return v->num >= 1 && v->num <= 65535 ? NULL : doc_err(ERR_USAGE, v, "port: from 1 to 65535");
+    return v->num >= 1 && v->num <= 65535
+               ? NULL
+               : err_hint(doc_err(ERR_USAGE, v, "port: not a port"), "a number from 1 to 65535; sshd's is usually 22");
 }
 
 static struct err *check_host_key(const struct doc *v)
@@ -94,6 +106,10 @@ static struct err *check_role(const struct doc *list)
     return NULL;
 }
 
+#define LABEL_HINT                                                                                                     \
+    "names such as zone or example.com/zone; up to 63 letters, digits, '-', '_' and '.', beginning and ending with a " \
+    "letter or digit"
+
 /* Kubernetes: up to 63 of [A-Za-z0-9_.-], beginning and ending with a letter or digit. */
 static bool is_label_part(const char *s)
 {
@@ -118,32 +134,37 @@ static struct err *check_labels(const struct doc *map)
 {
     DOC_EACH (v, map)
         if (!is_label_key(v->key) || v->kind == DOC_NULL || !v->text || !is_label_value(v->text))
-            return doc_err(ERR_USAGE, v, "labels: not a Kubernetes label name and value");
+            return err_hint(doc_err(ERR_USAGE, v, "labels: not a Kubernetes label name and value"), LABEL_HINT);
     return NULL;
 }
 
 static struct err *check_taint_key(const struct doc *v)
 {
-    return is_label_key(v->text) ? NULL : doc_err(ERR_USAGE, v, "key: not a Kubernetes label name");
+    return is_label_key(v->text) ? NULL
+                                 : err_hint(doc_err(ERR_USAGE, v, "key: not a Kubernetes label name"), LABEL_HINT);
 }
 
 static struct err *check_taint_value(const struct doc *v)
 {
-    return is_label_value(v->text) ? NULL : doc_err(ERR_USAGE, v, "value: not a Kubernetes label value");
+    return is_label_value(v->text) ? NULL
+                                   : err_hint(doc_err(ERR_USAGE, v, "value: not a Kubernetes label value"), LABEL_HINT);
 }
 
 static struct err *check_effect(const struct doc *v)
 {
     if (str_eq(v->text, "NoSchedule") || str_eq(v->text, "PreferNoSchedule") || str_eq(v->text, "NoExecute"))
         return NULL;
-    return doc_err(ERR_USAGE, v, "effect: one of NoSchedule, PreferNoSchedule, NoExecute");
+    return err_hint(doc_err(ERR_USAGE, v, "effect: not an effect of a taint"),
+                    "one of NoSchedule, PreferNoSchedule, NoExecute");
 }
 
 static struct err *check_path_list(const struct doc *list)
 {
     DOC_EACH (v, list)
         TRY(check_plain(v));
-    return list->child ? NULL : doc_err(ERR_USAGE, list, "%s: an empty list", list->key);
+    return list->child ? NULL
+                       : err_hint(doc_err(ERR_USAGE, list, "%s: an empty list", list->key),
+                                  "name the public key that the bundle was signed with: [release.pub]");
 }
 
 static struct err *check_upstream(const struct doc *list)
@@ -151,7 +172,8 @@ static struct err *check_upstream(const struct doc *list)
     uint32_t address;
     DOC_EACH (v, list)
         if (!net_parse_address(v->text, &address))
-            return doc_err(ERR_USAGE, v, "upstream: not the IPv4 address of a name server");
+            return err_hint(doc_err(ERR_USAGE, v, "upstream: not the IPv4 address of a name server"),
+                            "addresses such as [10.0.0.53], or [] for none");
     return NULL;
 }
 
@@ -164,20 +186,24 @@ static struct err *check_acknowledge(const struct doc *list)
             continue;
         const char *near = schema_nearest(v->text, names, ARRAY_LEN(names));
         struct err *e = doc_err(ERR_USAGE, v, "no warning is called \"%s\"", v->text);
-        return near ? err_hint(e, "did you mean \"%s\"?", near) : e;
+        return near ? err_hint(e, "did you mean \"%s\"?", near)
+                    : err_hint(e, "there are %s and %s", names[0], names[1]);
     }
     return NULL;
 }
 
 static struct err *check_api_version(const struct doc *v)
 {
-    return str_eq(v->text, "caisson.dev/v1") ? NULL
-                                             : doc_err(ERR_USAGE, v, "apiVersion: this caisson reads caisson.dev/v1");
+    return str_eq(v->text, "caisson.dev/v1")
+               ? NULL
+               : err_hint(doc_err(ERR_USAGE, v, "apiVersion: not one that this caisson reads"), "caisson.dev/v1");
 }
 
 static struct err *check_kind(const struct doc *v)
 {
-    return str_eq(v->text, "Cluster") ? NULL : doc_err(ERR_USAGE, v, "kind: must be Cluster");
+    return str_eq(v->text, "Cluster") ? NULL
+                                      : err_hint(doc_err(ERR_USAGE, v, "kind: must be Cluster"),
+                                                 "is this the cluster's file? -c FILE names it");
 }
 
 static const struct field ssh_fields[] = {

@@ -4,6 +4,17 @@
 
 #include <string.h>
 
+/* How a value of each kind is written. */
+static const char *const kind_examples[] = {
+    [DOC_NULL] = "leave it empty",
+    [DOC_BOOL] = "write true or false, without quotes",
+    [DOC_INT] = "write a number such as 22, without quotes",
+    [DOC_REAL] = "write a number such as 0.5, without quotes",
+    [DOC_STRING] = "write one text; put it in quotes when it looks like a number or like true",
+    [DOC_LIST] = "write [one, another]",
+    [DOC_MAP] = "write {key: value}",
+};
+
 static const char *const kind_names[] = {
     [DOC_NULL] = "nothing", [DOC_BOOL] = "true or false", [DOC_INT] = "a whole number", [DOC_REAL] = "a number",
     [DOC_STRING] = "text",  [DOC_LIST] = "a list",        [DOC_MAP] = "a map",
@@ -62,20 +73,24 @@ static struct err *unknown_key(const struct doc *v, const struct field *fields)
 {
     const char *words[128];
     size_t n = 0;
-    for (; fields->key && n < ARRAY_LEN(words); fields++)
+    OWN_BUF struct buf known = {0};
+    for (; fields->key && n < ARRAY_LEN(words); fields++) {
         words[n++] = fields->key;
+        TRY(buf_fmt(&known, "%s%s", known.len ? ", " : "", fields->key));
+    }
     const char *near = schema_nearest(v->key, words, n);
     struct doc at = *v; /* the key is what is wrong, not its value, which may stand on another line */
     if (v->key_line)
         at.line = v->key_line, at.col = v->key_col;
     struct err *e = doc_err(ERR_USAGE, &at, "unknown key \"%s\"", v->key);
-    return near ? err_hint(e, "did you mean \"%s\"?", near) : e;
+    return near ? err_hint(e, "did you mean \"%s\"?", near) : err_hint(e, "known here: %s", buf_text(&known));
 }
 
 static struct err *wrong_kind(const struct doc *v, enum doc_kind want)
 {
     const char *name = v->key ? v->key : "each entry";
-    return doc_err(ERR_USAGE, v, "%s must be %s, not %s", name, kind_names[want], kind_names[v->kind]);
+    return err_hint(doc_err(ERR_USAGE, v, "%s must be %s, not %s", name, kind_names[want], kind_names[v->kind]), "%s",
+                    kind_examples[want]);
 }
 
 static struct err *check_list(const struct doc *list, const struct field *f)
@@ -113,6 +128,7 @@ struct err *schema_check(const struct doc *map, const struct field *fields)
     }
     for (const struct field *f = fields; f->key; f++)
         if (f->required && !doc_get(map, f->key))
-            return doc_err(ERR_USAGE, map, "\"%s\" is missing", f->key);
+            return err_hint(doc_err(ERR_USAGE, map, "\"%s\" is missing", f->key), "add `%s:`, which is %s", f->key,
+                            kind_names[f->kind]);
     return NULL;
 }

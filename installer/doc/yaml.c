@@ -138,7 +138,9 @@ static struct err *read_map(struct doc **ret, struct reader *r, int depth)
         TRY(read_scalar(&key, r, true));
         const struct doc *twin = doc_get(map, key->text);
         if (twin)
-            return doc_err(ERR_USAGE, key, "duplicate key \"%s\" (first on line %u)", key->text, twin->key_line);
+            return err_hint(
+                doc_err(ERR_USAGE, key, "duplicate key \"%s\" (first on line %u)", key->text, twin->key_line),
+                "keep one of the two");
         TRY(next(r));
         struct doc *v = NULL;
         TRY(read_value(&v, r, depth + 1));
@@ -171,7 +173,7 @@ static struct err *reader_init(struct reader *r, struct doc *root, const char *f
     yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
     /* the mark some editors put in front; with a set encoding libyaml would take it for text */
     size_t skip = n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    r->input = (const unsigned char *)p + skip;
+    r->input = p ? (const unsigned char *)p + skip : (const unsigned char *)""; /* libyaml aborts on NULL */
     yaml_parser_set_input_string(&r->parser, r->input, n - skip);
     TRY(next(r)); /* stream start */
     return next(r);

@@ -7,8 +7,6 @@ struct err *context_spec(struct context *x, const char *path)
 {
     TRY(cluster_load(&x->cluster, path));
     x->known_hosts = cluster_path(x->cluster, "known_hosts");
-    for (size_t i = 0; i < x->cluster->warnings.n; i++)
-        event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", x->cluster->warnings.at[i]);
     return x->known_hosts ? NULL : err_os(ENOMEM, "known_hosts");
 }
 

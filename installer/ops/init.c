@@ -2,18 +2,18 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "cluster/cluster.h"
 #include "ops/identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <string.h>
 
-static const char start_text[] =
+static const char start_format[] =
     "# A cluster. `caisson validate` checks it; `caisson plan` says what `caisson apply` would do.\n"
     "apiVersion: caisson.dev/v1\n"
     "kind: Cluster\n"
-    "metadata: {name: my-cluster}\n"
+    "metadata: {name: %s}\n"
     "spec:\n"
     "  release: ./minimal.csn.tar          # the bundle\n"
     "  trust: [release.pub]                # the public key that it was signed with\n"
@@ -28,11 +28,35 @@ static const char start_text[] =
 /* secrets.vault beside `file`, in new memory. */
 static char *vault_beside(const char *file)
 {
-    OWN_FREE char *copy = strdup(file);
-    return copy ? str_fmt("%s/secrets.vault", dirname(copy)) : NULL;
+    const char *slash = strrchr(file, '/');
+    return str_fmt("%.*ssecrets.vault", slash ? (int)(slash + 1 - file) : 0, file);
 }
 
-struct err *ops_init(struct doc **ret, const struct run *r)
+static struct err *write_spec(const char *file, const char *name)
+{
+    OWN_FREE char *text = str_fmt(start_format, name ? name : "my-cluster");
+    return text ? file_replace(AT_FDCWD, file, text, strlen(text), 0644) : err_os(ENOMEM, "%s", file);
+}
+
+/* A name given for a file that is there already must be the one in it: nothing is renamed here. */
+static struct err *check_name(const char *file, bool has_spec, const char *name)
+{
+    OWN(cluster_freep) struct cluster *c = NULL;
+    if (!name)
+        return NULL;
+    if (!cluster_name_is_valid(name))
+        return err_hint(err_new(ERR_USAGE, "--name: \"%s\" is not a DNS-1123 name", name),
+                        "lower-case letters, digits and '-', beginning and ending with a letter or digit");
+    if (!has_spec)
+        return NULL;
+    TRY(cluster_load(&c, file));
+    if (str_eq(c->name, name))
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "--name: %s is there and calls its cluster \"%s\"", file, c->name),
+                    "leave --name out, or write another file: -c FILE");
+}
+
+struct err *ops_init(struct doc **ret, const struct run *r, const char *name)
 {
     OWN_DOC struct doc *d = doc_new_map();
     struct doc *made = doc_set(d, "made", doc_new_list()), *kept = doc_set(d, "kept", doc_new_list());
@@ -42,8 +66,9 @@ struct err *ops_init(struct doc **ret, const struct run *r)
     if (!vault || !keys)
         return err_os(ENOMEM, "init");
     bool has_spec = file_exists(AT_FDCWD, r->file), has_vault = file_exists(AT_FDCWD, vault);
+    TRY(check_name(r->file, has_spec, name));
     if (!has_spec)
-        TRY(file_replace(AT_FDCWD, r->file, start_text, sizeof start_text - 1, 0644));
+        TRY(write_spec(r->file, name));
     doc_add_text(has_spec ? kept : made, r->file);
     TRY(vault_operator_key(&new_key));
     doc_add_text(new_key ? made : kept, keys);

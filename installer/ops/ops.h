@@ -16,9 +16,9 @@ struct run {
 
 /*
  * Makes what a cluster's folder needs and does not have: cluster.yaml from a commented start (only when
- * missing), the operator's key pair, secrets.vault. {made: [paths], kept: [paths]}.
+ * missing, with `name` or NULL in it), the operator's key pair, secrets.vault. {made: [paths], kept: [paths]}.
  */
-struct err *ops_init(struct doc **ret, const struct run *r) ERR_MUST;
+struct err *ops_init(struct doc **ret, const struct run *r, const char *name) ERR_MUST;
 
 /* Checks cluster.yaml, and with `bundle` also the release, overrides and what would be rendered. {warnings:
  * [text]}. */
@@ -29,7 +29,8 @@ typedef bool (*ops_confirm)(void *self, const char *host, const char *address, c
                             const char *fingerprint);
 /*
  * Asks machines for their host keys and pins those that `confirm` accepts in known_hosts. `name`: one host,
- * NULL all that have no pinned key. {pinned: [{host, type, fingerprint}], kept: [host]}.
+ * NULL all that have no pinned key. {pinned: [{host, type, fingerprint}], kept: [host]}. A host that does not answer
+ * does not keep the others from being pinned: *ret is set beside the error.
  */
 struct err *ops_trust_hosts(struct doc **ret, const struct run *r, const char *name, ops_confirm confirm, void *self)
     ERR_MUST;

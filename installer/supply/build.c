@@ -137,7 +137,7 @@ static struct err *write_blobs(int fd, const struct job *j)
         TRY(content_copy(b, fd));
         TRY(ustar_write_padding(fd, b->size));
         done += b->size;
-        recipe_tell(&j->recipe, "write", done, total);
+        TRY(recipe_tell(&j->recipe, "write", done, total));
     }
     return ustar_write_end(fd);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +28,8 @@ struct build_opts {
 /* The product that the options name, or "caisson"; borrowed. */
 const char *build_product(const struct build_opts *o);
 
-/* Called with what is being done ("pack etcd", "write"), and bytes done and in all of that. */
-typedef void (*build_progress)(void *self, const char *what, uint64_t done, uint64_t total);
+/* Called with what is being done ("pack etcd", "write"), and bytes done and in all of that; false stops the build. */
+typedef bool (*build_progress)(void *self, const char *what, uint64_t done, uint64_t total);
 
 struct build_result {
     char digest[65];  /* of release.json */
@@ -39,7 +40,8 @@ struct build_result {
 /*
  * Builds the bundle. Equal inputs give an equal release.json and equal members on any machine (only ECDSA signatures
  * differ from build to build). ERR_USAGE for definitions, profile and lock, with file and line; ERR_UNTRUSTED when a
- * byte in the cache is not what the lock says. `progress` may be NULL. Nothing is left at `out` after an error.
+ * byte in the cache is not what the lock says; ERR_CANCELLED when `progress` (which may be NULL) wants no more. Nothing
+ * is left at `out` or beside it after an error.
  */
 struct err *bundle_build(struct build_result *ret, const struct build_opts *o, build_progress progress, void *self)
     ERR_MUST;

@@ -181,9 +181,9 @@ struct err *package_make(struct tree_info *ret, char **ret_path, const struct re
     TRY(file_mkdirs(AT_FDCWD, dir, 0755));
     if (!find_cached(ret, file, note)) {
         (void)snprintf(what, sizeof what, "pack %s", doc_text(def, "name"));
-        recipe_tell(r, what, 0, 1);
+        TRY(recipe_tell(r, what, 0, 1));
         TRY_CTX(make(ret, file, note, &f), "package %s", doc_text(def, "name"));
-        recipe_tell(r, what, 1, 1);
+        TRY(recipe_tell(r, what, 1, 1));
     }
     *ret_path = TAKE(file);
     return NULL;

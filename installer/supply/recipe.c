@@ -179,10 +179,10 @@ void recipe_done(struct recipe *r)
     doc_free(r->lock);
 }
 
-void recipe_tell(const struct recipe *r, const char *what, uint64_t done, uint64_t total)
+struct err *recipe_tell(const struct recipe *r, const char *what, uint64_t done, uint64_t total)
 {
-    if (r->progress)
-        r->progress(r->progress_self, what, done, total);
+    return !r->progress || r->progress(r->progress_self, what, done, total) ? NULL
+                                                                            : err_new(ERR_CANCELLED, "cancelled");
 }
 
 /* ---- placeholders ---- */

@@ -27,8 +27,8 @@ struct recipe {
 /* ERR_USAGE with file and line for what is wrong in the files. */
 struct err *recipe_load(struct recipe *ret, const struct build_opts *o) ERR_MUST;
 void recipe_done(struct recipe *r);
-/* Tells the caller's progress function, if there is one. */
-void recipe_tell(const struct recipe *r, const char *what, uint64_t done, uint64_t total);
+/* Tells the caller's progress function, if there is one. ERR_CANCELLED when it wants no more. */
+struct err *recipe_tell(const struct recipe *r, const char *what, uint64_t done, uint64_t total) ERR_MUST;
 
 /* `v`'s text with ${version}, ${major}, ${minor}, ${patch} filled in; new memory in *ret. */
 struct err *recipe_expand(char **ret, const struct part *part, const struct doc *v) ERR_MUST;

@@ -38,8 +38,10 @@ static struct doc *tree_of(const char *file)
     return tree(buf_text(&text));
 }
 
-struct err *ops_init(struct doc **ret, const struct run *r)
+struct err *ops_init(struct doc **ret, const struct run *r, const char *name)
 {
+    if (name)
+        (void)fprintf(stderr, "name=%s\n", name);
     *ret = tree("{\"made\":[\"secrets.vault\"],\"kept\":[]}");
     doc_add_text(doc_get(*ret, "kept"), r->file);
     return NULL;
@@ -152,7 +154,8 @@ static void say(const char *what, const char *value)
 
 struct err *bundle_build(struct build_result *ret, const struct build_opts *o, build_progress progress, void *self)
 {
-    progress(self, "write", 10, 10);
+    if (!progress(self, "write", 10, 10))
+        return err_new(ERR_CANCELLED, "cancelled");
     say("profile", o->profile);
     say("bundles_dir", o->bundles_dir);
     say("lock", o->lock);

@@ -67,6 +67,8 @@ static void options_before_and_behind(void **state)
     OWN_OUTCOME struct outcome d = RUN(NULL, "init", "-c", "x/y.yaml");
     expect(&d, 0, NULL, "");
     has(d.out, "kept  x/y.yaml\n");
+    OWN_OUTCOME struct outcome e = RUN(NULL, "init", "--name", "plant-7");
+    expect(&e, 0, NULL, "name=plant-7\n");
 }
 
 static void build_defaults(void **state)

@@ -30,7 +30,7 @@ struct row {
     int line;          /* of the good file, from 1 */
     const char *text;  /* in its place; NULL: the line is left out */
     const char *error; /* "line:col: text" */
-    const char *hint;  /* part of it, or NULL when there is none */
+    const char *hint;  /* part of it, or NULL: any; there always is a way out */
 };
 
 /* Writes the good file with one line replaced. */
@@ -75,8 +75,8 @@ static void expect_error(const struct row *r)
     const char *hint = err_hint_text(e);
     if (r->hint && (!hint || !strstr(hint, r->hint)))
         fail_msg("%s: the hint is \"%s\", not \"%s\"", r->error, hint ? hint : "", r->hint);
-    if (!r->hint && hint)
-        fail_msg("%s: an unexpected hint \"%s\"", r->error, hint);
+    if (!hint || !*hint)
+        fail_msg("%s: no way out is named", r->error);
 }
 
 static void expect_errors(const struct row *rows, size_t n)
@@ -95,7 +95,7 @@ static void unknown_keys(void **state)
         {3, "metadata: {namex: lab}", "3:12: unknown key \"namex\"", "did you mean \"name\"?"},
         {5, "  releasex: ./a", "5:3: unknown key \"releasex\"", "did you mean \"release\"?"},
         {9, "    pod: 10.244.0.0/16", "9:5: unknown key \"pod\"", "did you mean \"pods\"?"},
-        {10, "    zzzzzzzzzz: 1", "10:5: unknown key \"zzzzzzzzzz\"", NULL},
+        {10, "    zzzzzzzzzz: 1", "10:5: unknown key \"zzzzzzzzzz\"", "known here: pods, services, dns"},
         {11, "    dns: {upstreams: [10.0.0.53]}", "11:11: unknown key \"upstreams\"", "did you mean \"upstream\"?"},
         {13, "    ssh: {usr: admin}", "13:11: unknown key \"usr\"", "did you mean \"user\"?"},
         {13, "    ssh: {hostKey: x}", "13:11: unknown key \"hostKey\"", NULL}, /* a key belongs to one host */
@@ -162,8 +162,7 @@ static void missing_keys(void **state)
         {18, "    - {name: w1, ssh: {address: 10.9.0.21}}", "18:7: \"roles\" is missing", NULL},
         {18, "    - {name: w1, roles: [worker]}", "18:7: \"ssh\" is missing", NULL},
         {18, "    - {name: w1, roles: [worker], ssh: {user: a}}", "18:40: \"address\" is missing", NULL},
-        {18, "    - {name: w1, roles: [], ssh: {address: 10.9.0.21}}",
-         "18:25: roles: at least one of control-plane and worker", NULL},
+        {18, "    - {name: w1, roles: [], ssh: {address: 10.9.0.21}}", "18:25: roles: none", NULL},
     };
     expect_errors(rows, ARRAY_LEN(rows));
 }
@@ -188,16 +187,16 @@ static void bad_values(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {1, "apiVersion: caisson.dev/v2", "1:13: apiVersion: this caisson reads caisson.dev/v1", NULL},
+        {1, "apiVersion: caisson.dev/v2", "1:13: apiVersion: not one that this caisson reads", "caisson.dev/v1"},
         {2, "kind: Component", "2:7: kind: must be Cluster", NULL},
         {5, "  release: \"\"", "5:12: release: empty", NULL},
         {6, "  trust: [\"\"]", "6:11: entry: empty", NULL},
         {11, "    dns: {upstream: [dns.example.com]}", "11:22: upstream: not the IPv4 address of a name server", NULL},
-        {13, "    ssh: {user: -oProxyCommand=x}", "13:17: user: letters, digits, '_', '.' and '-' only", NULL},
-        {13, "    ssh: {user: \"\"}", "13:17: user: letters, digits, '_', '.' and '-' only", NULL},
-        {13, "    ssh: {port: 0}", "13:17: port: from 1 to 65535", NULL},
-        {13, "    ssh: {port: 65536}", "13:17: port: from 1 to 65535", NULL},
-        {13, "    ssh: {port: -22}", "13:17: port: from 1 to 65535", NULL},
+        {13, "    ssh: {user: -oProxyCommand=x}", "13:17: user: not a user's name", NULL},
+        {13, "    ssh: {user: \"\"}", "13:17: user: not a user's name", NULL},
+        {13, "    ssh: {port: 0}", "13:17: port: not a port", NULL},
+        {13, "    ssh: {port: 65536}", "13:17: port: not a port", NULL},
+        {13, "    ssh: {port: -22}", "13:17: port: not a port", NULL},
         {18, "    - {name: w1, roles: [workr], ssh: {address: 10.9.0.21}}", "18:26: unknown role \"workr\"",
          "did you mean \"worker\"?"},
         {18, "    - {name: w1, roles: [gateway], ssh: {address: 10.9.0.21}}", "18:26: unknown role \"gateway\"",
@@ -242,8 +241,8 @@ static void labels_and_taints(void **state)
     }
 #define WITH_TAINT(taint) "    - {name: w1, roles: [worker], taints: [" taint "], ssh: {address: 10.9.0.21}}"
     static const struct row taints[] = {
-        {18, WITH_TAINT("{key: a, effect: NoSched}"), "18:61: effect: one of NoSchedule, PreferNoSchedule, NoExecute",
-         NULL},
+        {18, WITH_TAINT("{key: a, effect: NoSched}"), "18:61: effect: not an effect of a taint",
+         "NoSchedule, PreferNoSchedule, NoExecute"},
         {18, WITH_TAINT("{key: a}"), "18:44: \"effect\" is missing", NULL},
         {18, WITH_TAINT("{key: a=b, effect: NoExecute}"), "18:50: key: not a Kubernetes label name", NULL},
         {18, WITH_TAINT("{key: a, value: \"b:c\", effect: NoExecute}"), "18:60: value: not a Kubernetes label value",
@@ -298,20 +297,26 @@ static void networks(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {9, "    pods: 10.100.0.0/16", "9:5: the pod network and the service network overlap",
+        {9, "    pods: 10.100.0.0/16", "9:11: the pod network and the service network overlap",
          "choose two blocks that share no address"},
-        {10, "    services: 10.0.0.0/8", "9:5: the pod network and the service network overlap",
+        {10, "    services: 10.0.0.0/8", "9:11: the pod network and the service network overlap",
          "choose two blocks that share no address"},
-        {9, "    pods: 0.0.0.0/0", "9:5: the pod network and the service network overlap",
+        {9, "    pods: 0.0.0.0/0", "9:11: the pod network and the service network overlap",
          "choose two blocks that share no address"},
         {9, "    pods: 10.9.0.0/16", "15:58: address: 10.9.0.11 lies in the pod network", NULL},
         {10, "    services: 10.9.0.0/24", "15:58: address: 10.9.0.11 lies in the service network", NULL},
         {18, "    - {name: w1, roles: [worker], ssh: {address: 10.96.0.1}}",
          "18:50: address: 10.96.0.1 lies in the service network", NULL},
-        {9, "    pods: 10.244.0.1/16", "9:11: pods: \"10.244.0.1/16\" is no IPv4 block such as 10.244.0.0/16", NULL},
-        {9, "    pods: \"fd00::/48\"", "9:11: pods: \"fd00::/48\" is no IPv4 block such as 10.244.0.0/16", NULL},
-        {10, "    services: 10.96.0.0", "10:15: services: \"10.96.0.0\" is no IPv4 block such as 10.96.0.0/12", NULL},
-        {10, "    services: 10.96.0.0/28", "9:5: services: a /28 block is too small; the least is /27", NULL},
+        {9, "    pods: 10.244.0.1/16", "9:11: pods: \"10.244.0.1/16\" is no IPv4 block", "10.244.0.0/16"},
+        {9, "    pods: \"fd00::/48\"", "9:11: pods: \"fd00::/48\" is no IPv4 block", NULL},
+        {10, "    services: 10.96.0.0", "10:15: services: \"10.96.0.0\" is no IPv4 block", "10.96.0.0/12"},
+        {10, "    services: 10.96.0.0/28", "10:15: services: a /28 block is too small", "the least is /27"},
+        {9, "    pods: 10.244.0.0/23",
+         "9:11: pods: a /23 block has room for 2 nodes, which take a /24 each; there are 4 hosts",
+         "use a /22 or larger"},
+        {9, "    pods: 10.244.0.0/26",
+         "9:11: pods: a /26 block has room for 0 nodes, which take a /24 each; there are 4 hosts",
+         "use a /22 or larger"},
     };
     expect_errors(rows, ARRAY_LEN(rows));
 }
@@ -389,7 +394,7 @@ static void files(void **state)
     assert_int_equal(err_exit_code(e), 64);
     assert_non_null(strstr(err_text(e), path));
     assert_non_null(strstr(err_text(e), "No such file or directory"));
-    assert_string_equal(err_hint_text(e), "`caisson init` writes a cluster.yaml to start from");
+    assert_string_equal(err_hint_text(e), "`caisson init` writes one to start from; -c FILE names another one");
     FAILS(ERR_USAGE, folder, cluster_load(&c, folder)); /* a folder */
     check_write(folder, "cluster.yaml", "", 0);
     FAILS(ERR_USAGE, "cluster.yaml: empty", load_file(&c, folder));

@@ -145,6 +145,11 @@ static void streams(void **state)
     FAILS(ERR_USAGE, "m.yaml:6:3: here", doc_err(ERR_USAGE, all->last->child, "here"));
     OK(doc_yaml_all(&none, "m.yaml", "", 0));
     assert_int_equal(doc_len(none), 0);
+    OWN_DOC struct doc *nothing = NULL;
+    OK(doc_yaml_all(&nothing, "m.yaml", NULL, 0)); /* what an empty buffer holds */
+    assert_int_equal(doc_len(nothing), 0);
+    struct doc *no = NULL;
+    FAILS(ERR_USAGE, "m.yaml: empty", doc_yaml(&no, "m.yaml", NULL, 0));
 }
 
 static void byte_order_mark(void **state)

@@ -368,6 +368,47 @@ static void shown(void **state)
     free(text);
 }
 
+/* Stops at the n-th call. */
+static bool stop_at(void *self, const char *what, uint64_t done, uint64_t total)
+{
+    int *left = self;
+    (void)what;
+    (void)done;
+    (void)total;
+    return --*left > 0;
+}
+
+static size_t names_in(const char *folder)
+{
+    size_t n = 0;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (struct dirent *entry; (entry = readdir(d));)
+        n += entry->d_name[0] != '.';
+    (void)closedir(d);
+    return n;
+}
+
+/* Wherever it is stopped, neither the bundle nor a part of it is there. */
+static void stopped(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    struct build_result result;
+    size_t before = names_in(w.folder);
+    for (int n = 1;; n++) {
+        int left = n;
+        struct err *e = bundle_build(&result, &w.opts, stop_at, &left);
+        if (!e) {
+            assert_true(n > 3);
+            return;
+        }
+        assert_int_equal(err_kind(e), ERR_CANCELLED);
+        err_free(e);
+        assert_int_equal(names_in(w.folder), before);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +423,7 @@ int main(void)
         cmocka_unit_test(keys),
         cmocka_unit_test(other_signer),
         cmocka_unit_test(shown),
+        cmocka_unit_test(stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
