@@ -5,8 +5,9 @@
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t clock_ms(void);
-/* Seconds since 1970. */
+/* Seconds, and milliseconds, since 1970. */
 int64_t clock_wall_s(void);
+int64_t clock_wall_ms(void);
 /* "2026-11-21T14:03:05Z" of `wall_s` into `ret`. */
 void clock_rfc3339(char ret[32], int64_t wall_s);
 /* Sleeps `ms` milliseconds. Use cancel_sleep() where a person may press Ctrl-C. */

@@ -43,25 +43,20 @@ void show_validate(FILE *out, const struct cli *x, const struct doc *d)
 
 struct err *run_preflight(struct cli *x, struct doc **ret)
 {
-    struct err *e = ops_preflight(ret, &x->run);
-    if (!e || err_kind(e) != ERR_REFUSED || !*ret)
-        return e;
-    err_free(e); /* its text lists what the result shows */
-    int64_t n = doc_int(*ret, "failed", 0);
-    return err_hint(err_new(ERR_REFUSED, "%lld check%s failed", (long long)n, n == 1 ? "" : "s"),
-                    "correct these, then run caisson preflight again");
+    return ops_preflight(ret, &x->run);
 }
 
 /* Result first, so that a column of "pass" shows what is not. */
-static void show_check(FILE *out, const char *host, const struct doc *c)
+static void show_check(FILE *out, const struct doc *h, const struct doc *c)
 {
+    const char *host = doc_text(h, "host");
     const char *result = doc_text(c, "result"), *value = doc_text(c, "value"), *want = doc_text(c, "want");
     bool pass = str_eq(result, "pass");
     (void)fprintf(out, "%-4s  %s: %s%s%s", result ? result : "?", host, doc_text(c, "id"), value ? ": " : "",
                   value ? value : "");
     if (!pass && want)
         (void)fprintf(out, ", wanted %s", want);
-    (void)fputs("\n", out);
+    (void)fputs(doc_bool(h, "simulated", false) ? " (simulated facts)\n" : "\n", out);
     if (!pass && doc_text(c, "fix"))
         (void)fprintf(out, "      fix: %s\n", doc_text(c, "fix"));
 }
@@ -69,15 +64,20 @@ static void show_check(FILE *out, const char *host, const struct doc *c)
 void show_preflight(FILE *out, const struct cli *x, const struct doc *d)
 {
     (void)x;
+    size_t simulated = 0;
     int64_t passed = 0, failed = doc_int(d, "failed", 0), warned = doc_int(d, "warned", 0);
-    DOC_EACH (h, doc_get(d, "hosts"))
+    DOC_EACH (h, doc_get(d, "hosts")) {
+        simulated += doc_bool(h, "simulated", false);
         DOC_EACH (c, doc_get(h, "checks"))
             if (str_eq(doc_text(c, "result"), "pass"))
                 passed++;
             else
-                show_check(out, doc_text(h, "host"), c);
+                show_check(out, h, c);
+    }
     (void)fprintf(out, "hosts: %zu; checks: %lld passed, %lld warned, %lld failed\n", doc_len(doc_get(d, "hosts")),
                   (long long)passed, (long long)warned, (long long)failed);
+    if (simulated)
+        (void)fprintf(out, "facts of %zu host%s are simulated\n", simulated, simulated == 1 ? "" : "s");
 }
 
 /* ---- kubeconfig ---- */

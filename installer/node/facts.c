@@ -3,6 +3,7 @@
 #include "base/child.h"
 #include "base/file.h"
 #include "base/own.h"
+#include "node/kernel.h"
 #include "node/node.h"
 #include "node/ports.h"
 
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -102,6 +104,7 @@ static void put_disk(struct doc *list, const struct node *n, const char *path)
 {
     OWN_FREE char *at = str_fmt("%s%s", n->root, path);
     struct statvfs st;
+    struct stat file;
     while (at && statvfs(at, &st) < 0) {
         char *slash = strrchr(at, '/');
         if (!slash || slash == at)
@@ -110,6 +113,8 @@ static void put_disk(struct doc *list, const struct node *n, const char *path)
     }
     struct doc *d = doc_add(list, doc_new_map());
     doc_set_text(d, "path", path);
+    if (stat(at, &file) == 0)
+        doc_set_int(d, "device", (int64_t)file.st_dev);
     doc_set_int(d, "totalBytes", (int64_t)((uint64_t)st.f_blocks * st.f_frsize));
     doc_set_int(d, "freeBytes", (int64_t)((uint64_t)st.f_bavail * st.f_frsize));
 }
@@ -140,6 +145,46 @@ static void facts_addresses(struct doc *r)
     freeifaddrs(all);
 }
 
+/* Dotted text of an address as /proc/net/route has it: hexadecimal, in the machine's byte order. */
+static bool route_address(char ret[INET_ADDRSTRLEN], const char *hex, uint32_t *ret_number)
+{
+    char *end = NULL;
+    struct in_addr a = {.s_addr = (in_addr_t)strtoul(hex, &end, 16)};
+    *ret_number = ntohl(a.s_addr);
+    return end == hex + 8 && inet_ntop(AF_INET, &a, ret, INET_ADDRSTRLEN);
+}
+
+/* One IPv4 route a line: Iface Destination Gateway Flags RefCnt Use Metric Mask ...; default routes are left out. */
+static void facts_routes(struct doc *r, const struct node *n)
+{
+    struct doc *list = doc_set(r, "routes", doc_new_list());
+    OWN_BUF struct buf text = {.max = 16 << 20};
+    err_ignore(file_read(&text, n->rootfd, "proc/net/route")); /* no IPv4 here: no routes */
+    char *save = NULL;
+    for (char *line = text.at ? strtok_r(text.at, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
+        char interface[64], to[16], mask[16], address[INET_ADDRSTRLEN], unused[INET_ADDRSTRLEN];
+        uint32_t base, bits;
+        if (sscanf(line, "%63s %15s %*s %*s %*s %*s %*s %15s", interface, to, mask) != 3 ||
+            !route_address(address, to, &base) || !route_address(unused, mask, &bits) || !bits)
+            continue;
+        struct doc *d = doc_add(list, doc_new_map());
+        doc_set_fmt(d, "network", "%s/%d", address, __builtin_popcount(bits));
+        doc_set_text(d, "interface", interface);
+    }
+}
+
+/* Nothing, or a folder that is empty but for what mkfs made: a disk that was mounted for us is no leftover. */
+static bool holds_something(const struct node *n, const char *path)
+{
+    OWN_STRS struct strs names = {0};
+    if (!file_exists(n->rootfd, path))
+        return false;
+    struct err *e = dir_names(&names, n->rootfd, path);
+    bool folder = !e;
+    err_ignore(e); /* a file */
+    return !folder || names.n > 1 || (names.n == 1 && !str_eq(names.at[0], "lost+found"));
+}
+
 static bool tool_exists(const struct node *n, const char *name)
 {
     static const char *const folders[] = {"usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin"};
@@ -157,6 +202,12 @@ static void facts_asked(struct call *c)
     DOC_EACH (v, doc_get(c->request, "tools"))
         if (name_is_plain(v->text))
             doc_set_bool(tools, v->text, tool_exists(c->n, v->text));
+    struct doc *modules = doc_set(c->reply, "modules", doc_new_map());
+    DOC_EACH (v, doc_get(c->request, "modules")) {
+        const char *name = doc_text(v, "name"), *shows = doc_text(v, "shows");
+        if (name && name_is_plain(name) && (!shows || name_is_absolute(shows)))
+            doc_set_bool(modules, name, kernel_offers(c->n, name, shows));
+    }
     struct doc *existing = doc_set(c->reply, "existing", doc_new_list());
     struct doc *disks = doc_set(c->reply, "disks", doc_new_list());
     static const char *const always[] = {"/", "/var/lib", ("/" NODE_BASE)};
@@ -165,7 +216,7 @@ static void facts_asked(struct call *c)
     DOC_EACH (v, doc_get(c->request, "paths")) {
         if (!name_is_absolute(v->text))
             continue;
-        if (file_exists(c->n->rootfd, node_below(v->text)))
+        if (holds_something(c->n, node_below(v->text)))
             doc_add_text(existing, v->text);
         put_disk(disks, c->n, v->text);
     }
@@ -177,6 +228,7 @@ struct err *op_facts(struct call *c)
     facts_os(c->reply, c->n);
     doc_set_int(c->reply, "systemd", systemd_version(c->n));
     facts_addresses(c->reply);
+    facts_routes(c->reply, c->n);
     facts_asked(c);
     ports_in_use(doc_set(c->reply, "portsInUse", doc_new_map()), doc_get(c->request, "ports"));
     return NULL;

@@ -35,9 +35,25 @@ static bool module_is_there(const struct node *n, const char *name)
 }
 
 /* `shows` is a path that exists when the feature does, for kernels that have it built in and name it nowhere. */
+static bool feature_is_there(const struct node *n, const char *name, const char *shows)
+{
+    return n->simulated || module_is_there(n, name) || (shows && file_exists(n->rootfd, node_below(shows)));
+}
+
+bool kernel_offers(const struct node *n, const char *name, const char *shows)
+{
+    const char *argv[] = {"modprobe", "-n", "-q", "--", name, NULL};
+    if (feature_is_there(n, name, shows))
+        return true;
+    struct err *e = child_run(argv, &(struct child_opts){.timeout_ms = 30000}, NULL);
+    bool can = !e;
+    err_ignore(e); /* no such module, or no modprobe */
+    return can;
+}
+
 static struct err *module_load(const struct node *n, const char *name, const char *shows)
 {
-    if (n->simulated || module_is_there(n, name) || (shows && file_exists(n->rootfd, node_below(shows))))
+    if (feature_is_there(n, name, shows))
         return NULL;
     const char *argv[] = {"modprobe", "--", name, NULL};
     struct err *e = child_run(argv, &(struct child_opts){.timeout_ms = 30000}, NULL);

@@ -5,6 +5,11 @@
 struct node;
 
 /*
+ * True when the module is there, built in or can be loaded (modprobe's dry run); nothing is loaded. `shows` as in a
+ * manifest, or NULL.
+ */
+bool kernel_offers(const struct node *n, const char *name, const char *shows);
+/*
  * Loads the modules, then writes the settings, of a manifest. A module that is built in or already there is fine even
  * without modprobe. ERR_FAILED naming the module or setting that cannot be had.
  */

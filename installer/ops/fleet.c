@@ -21,7 +21,10 @@ static struct err *connect_member(struct fleet *f, struct member *m)
 static struct err *connect_at(void *arg, size_t i)
 {
     struct fleet *f = arg;
-    return connect_member(f, &f->at[i]);
+    struct err *e = connect_member(f, &f->at[i]);
+    if (e)
+        event_emit(f->x->events, EVENT_FAILED, f->at[i].host->name, "%s", err_text(e));
+    return e;
 }
 
 static struct err *connect_all(struct fleet *f, struct context *x, const struct host *hosts, size_t n,

@@ -1,5 +1,5 @@
 /* preflight: what must hold on a machine before anything is changed on it; every check has an id and a way
- * out. */
+ * out. The same checks for the verb and inside `apply`; facts are overridden (README.md) for the verb alone. */
 #pragma once
 #include "ops/fleet.h"
 

@@ -80,7 +80,7 @@ struct err *ops_preflight(struct doc **ret, const struct run *r)
         "{\"failed\":1,\"warned\":0,\"hosts\":[{\"host\":\"cp-1\",\"checks\":["
         "{\"id\":\"systemd\",\"result\":\"pass\",\"value\":\"252\",\"want\":\"247\"},"
         "{\"id\":\"disk\",\"result\":\"fail\",\"value\":\"1.0 GB\",\"want\":\"2.0 GB\",\"fix\":\"make room\"}]}]}");
-    return err_new(ERR_REFUSED, "1 check failed");
+    return err_hint(err_new(ERR_REFUSED, "1 check failed"), "correct it");
 }
 
 struct err *ops_plan(struct doc **ret, const struct run *r)

@@ -22,7 +22,7 @@ static void plan_and_its_exit_codes(void **state)
     expect(&refused, 6,
            "fail  cp-1: disk: 1.0 GB, wanted 2.0 GB\n      fix: make room\nhosts: 1; checks: 1 passed, 0 warned, 1 "
            "failed\n",
-           "error: 1 check failed\n  fix: correct these, then run caisson preflight again\n");
+           "error: 1 check failed\n  fix: correct it\n");
     OWN_OUTCOME struct outcome file = RUN("FAKE=bad-file", "validate", "--no-bundle");
     expect(&file, 64, "",
            "    0.0  without bundle\nerror: cluster.yaml:3:5: unknown key \"hots\"\n  fix: did you mean \"hosts\"?\n");
