@@ -4,11 +4,18 @@
 
 #include <string.h>
 
-enum { ROLES_MAX = 64, DIGEST_SHOWN = 12 };
+enum { ROLES_MAX = 64, DIGEST_SHOWN = 12, EXIT_NOT_READY = 1, EXIT_UNREACHABLE = 3 };
 
+/* Looking went well; the exit status tells a script what was seen, in the words of the exit codes. */
 struct err *run_status(struct cli *x, struct doc **ret)
 {
-    return ops_status(ret, &x->run);
+    TRY(ops_status(ret, &x->run));
+    if (!doc_bool(*ret, "ready", false))
+        x->exit = EXIT_NOT_READY;
+    DOC_EACH (n, doc_get(*ret, "nodes"))
+        if (str_eq(doc_text(n, "state"), "unreachable"))
+            x->exit = EXIT_UNREACHABLE;
+    return NULL;
 }
 
 static const char *or_dash(const char *s)
@@ -137,17 +144,31 @@ static void show_expiry(FILE *out, const struct doc *nodes)
         (void)fprintf(out, "%lld day%s left\n", days, days == 1 ? "" : "s");
 }
 
+/* One line a member: there are seven at most. */
+static void show_members(FILE *out, const struct doc *each)
+{
+    DOC_EACH (m, each) {
+        const char *why = doc_text(m, "error");
+        (void)fprintf(out, "etcd    %s: %s%s%s%s%s\n", or_dash(doc_text(m, "name")),
+                      doc_bool(m, "healthy", false) ? "healthy" : "NOT HEALTHY",
+                      doc_bool(m, "leader", false) ? ", leader" : "", doc_bool(m, "learner", false) ? ", learner" : "",
+                      why ? ": " : "", why ? why : "");
+    }
+}
+
 static void show_etcd(FILE *out, const struct doc *etcd)
 {
     const char *why = doc_text(etcd, "error");
     if (why) {
         (void)fprintf(out, "etcd    not known: %s\n", why);
+        show_members(out, doc_get(etcd, "each"));
         return;
     }
     int64_t n = doc_int(etcd, "members", 0);
-    (void)fprintf(out, "etcd    %s, %lld member%s, version %s\n",
+    (void)fprintf(out, "etcd    %s, %lld member%s, leader %s, version %s\n",
                   doc_bool(etcd, "healthy", false) ? "healthy" : "NOT HEALTHY", (long long)n, n == 1 ? "" : "s",
-                  or_dash(doc_text(etcd, "version")));
+                  or_dash(doc_text(etcd, "leader")), or_dash(doc_text(etcd, "version")));
+    show_members(out, doc_get(etcd, "each"));
     DOC_EACH (a, doc_get(etcd, "alarms"))
         (void)fprintf(out, "etcd    alarm %s\n", or_dash(a->kind == DOC_MAP ? doc_text(a, "alarm") : a->text));
 }

@@ -75,6 +75,9 @@ const struct verb verbs[] = {
      .operands = "",
      .summary = "make cluster.yaml, your key and the cluster's secrets, where they are missing",
      .opts = init_opts,
+     .notes = "Nothing that exists is changed. Keep a copy of the keys' folder and of secrets.vault: without both, "
+              "nobody can\n"
+              "change the cluster any more.\n",
      .run = run_init,
      .show = show_init},
     {.name = "validate",
@@ -89,11 +92,19 @@ const struct verb verbs[] = {
      .word = WORD_HOST,
      .summary = "pin hosts' SSH keys in known_hosts, after asking",
      .opts = trust_opts,
+     .notes = "Compare each fingerprint with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine itself. "
+              "Keys that\n"
+              "are pinned already are never replaced: remove the old line from known_hosts first.\n",
      .run = run_trust,
      .show = show_trust},
     {.name = "preflight",
      .operands = "",
      .summary = "check that the machines can carry the cluster; changes nothing",
+     .notes =
+         "A failed check names the way out. Exit status: 6 a check failed, 3 a host cannot be reached, 4 a host shows\n"
+         "another key than the known one; 0 also with warnings. `caisson apply` makes the same checks on the hosts "
+         "that\n"
+         "have nothing yet.\n",
      .run = run_preflight,
      .show = show_preflight},
     {.name = "plan",
@@ -105,11 +116,15 @@ const struct verb verbs[] = {
      .operands = "",
      .summary = "make the machines what cluster.yaml says",
      .keep = true,
+     .notes = "Ctrl-C once stops after the running step, twice at once; run it again to go on. Exit status: 5 when "
+              "some hosts\n"
+              "are done and some are not, 6 when preflight refused; `caisson help` lists the others.\n",
      .run = run_apply,
      .show = show_apply},
     {.name = "status",
      .operands = "",
      .summary = "show nodes, units, certificates, etcd and the API",
+     .notes = "Exit status: 0 the cluster is ready, 3 a host cannot be reached, 1 something else is not well.\n",
      .run = run_status,
      .show = show_status},
     {.name = "kubeconfig",
@@ -125,6 +140,8 @@ const struct verb verbs[] = {
      .summary = "take everything of caisson off all hosts, or one; the cluster's data is lost",
      .opts = reset_opts,
      .keep = true,
+     .notes = "Only what caisson put there is removed, by the helper on the machine. cluster.yaml and secrets.vault "
+              "stay here.\n",
      .run = run_reset,
      .show = show_reset},
     {.name = "bundle build",

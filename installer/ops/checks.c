@@ -268,14 +268,13 @@ static void check_tools(struct doc *checks, const struct doc *component, const s
 
 static void check_features(struct doc *checks, const struct doc *component, const struct doc *facts)
 {
-    const char *kernel = doc_text(facts, "kernel");
+    const char *platform = platform_of(doc_text(facts, "arch"));
     DOC_EACH (t, doc_get(component, "modules")) {
         bool there = doc_bool(doc_get(facts, "modules"), doc_text(t, "name"), false);
         OWN_FREE char *id = str_fmt("kernel-%s", doc_text(t, "name"));
         OWN_FREE char *fix =
-            str_fmt("install the Debian package linux-image-%s, which has the module %s; a kernel built "
-                    "without it cannot be used",
-                    kernel ? kernel : "amd64", doc_text(t, "name"));
+            str_fmt("boot a kernel that has the module %s, such as that of the Debian package linux-image-%s",
+                    doc_text(t, "name"), platform && str_starts(platform, "linux/") ? platform + 6 : "amd64");
         add(checks, (struct check){id, verdict(there), "a kernel that has it", fix}, there ? "there" : "missing");
     }
 }

@@ -71,8 +71,12 @@ static struct err *override_read(struct doc **ret, const struct context *x)
     OWN_DOC struct doc *d = NULL;
     if (!path || !*path)
         return NULL;
-    TRY_CTX(err_as(file_read(&text, AT_FDCWD, path), ERR_USAGE), "%s", override_name);
-    TRY_CTX(err_as(doc_json(&d, path, buf_text(&text), text.len), ERR_USAGE), "%s", override_name);
+    struct err *e = file_read(&text, AT_FDCWD, path);
+    if (!e)
+        e = doc_json(&d, path, buf_text(&text), text.len);
+    if (e)
+        return err_hint(err_wrap(err_as(e, ERR_USAGE), "%s", override_name), "unset %s for the real facts",
+                        override_name);
     DOC_EACH (v, d)
         if (!cluster_host(x->cluster, v->key) || v->kind != DOC_MAP)
             return err_hint(

@@ -88,22 +88,68 @@ static struct err *read_nodes(struct doc **ret, struct kube *k)
     return NULL;
 }
 
-static struct err *read_etcd(struct doc **ret, struct etcd *e)
+/* One member, asked itself: {name, healthy, leader, learner, version}. */
+static struct err *read_member(struct doc *into, struct etcd *e)
 {
-    OWN_DOC struct doc *d = doc_new_map();
+    OWN_DOC struct doc *status = NULL;
+    TRY(etcd_status(&status, e));
+    const char *id = doc_text(status, "header.member_id"), *version = doc_text(status, "version");
+    doc_set_bool(into, "leader", str_eq(id, doc_text(status, "leader")));
+    doc_set_bool(into, "learner", doc_bool(status, "isLearner", false));
+    doc_set_text(into, "version", version ? version : "");
+    TRY(etcd_healthy(e));
+    doc_set_bool(into, "healthy", true);
+    return NULL;
+}
+
+/* What the members agree on, asked of one of them. */
+static struct err *read_agreed(struct doc *d, struct etcd *e)
+{
     OWN_DOC struct doc *members = NULL;
     OWN_DOC struct doc *alarms = NULL;
-    OWN_DOC struct doc *status = NULL;
-    TRY(etcd_healthy(e));
     TRY(etcd_members(&members, e));
     TRY(etcd_alarms(&alarms, e));
-    TRY(etcd_status(&status, e));
-    doc_set_bool(d, "healthy", !alarms->child);
     doc_set_int(d, "members", (int64_t)doc_len(members));
-    doc_set_text(d, "version", doc_text(status, "version") ? doc_text(status, "version") : "");
     doc_set(d, "alarms", TAKE(alarms));
-    *ret = TAKE(d);
     return NULL;
+}
+
+static struct err *ask_member(struct doc *d, struct doc *row, struct fleet *f, struct member *m)
+{
+    OWN(etcd_freep) struct etcd *e = NULL;
+    if (!m->node)
+        return err_new(ERR_UNREACHABLE, "the host cannot be reached");
+    TRY(reach_etcd(&e, f, m));
+    TRY(read_member(row, e));
+    return doc_get(d, "members") ? NULL : read_agreed(d, e);
+}
+
+/* Every control-plane host that runs, or should run, a member. Healthy: each of them is, and no alarm is up. */
+static struct doc *read_etcd(struct fleet *f)
+{
+    struct doc *d = doc_new_map(), *rows = doc_set(d, "each", doc_new_list());
+    bool healthy = true;
+    for (size_t i = 0; i < f->n; i++) {
+        struct member *m = &f->at[i];
+        if (!m->host->control_plane || (m->node && doc_int(m->state, "generation", 0) == 0))
+            continue;
+        struct doc *row = doc_add(rows, doc_new_map());
+        doc_set_text(row, "name", m->host->name);
+        doc_set_bool(row, "healthy", false);
+        struct err *e = ask_member(d, row, f, m);
+        if (e)
+            doc_set_text(row, "error", err_text(e));
+        healthy = healthy && !e;
+        err_ignore(e); /* was shown */
+        if (doc_bool(row, "leader", false))
+            doc_set_text(d, "leader", m->host->name);
+        if (doc_text(row, "version") && !doc_text(d, "version"))
+            doc_set_text(d, "version", doc_text(row, "version"));
+    }
+    if (!doc_get(d, "members"))
+        doc_set_text(d, "error", "no member answers");
+    doc_set_bool(d, "healthy", healthy && doc_get(d, "members") && !doc_len(doc_get(d, "alarms")));
+    return d;
 }
 
 /* An answer, or {error: text}: status goes on with what it has. */
@@ -122,15 +168,9 @@ static void add_cluster(struct doc *d, struct fleet *f, struct doc **ret_nodes)
 {
     struct member *m = fleet_control_plane(f);
     OWN(kube_freep) struct kube *k = NULL;
-    OWN(etcd_freep) struct etcd *e = NULL;
-    struct doc *etcd = NULL;
-    struct err *why = m ? NULL : err_new(ERR_UNREACHABLE, "no control-plane host in reach runs a generation");
-    if (!why)
-        why = reach_etcd(&e, f, m);
-    if (!why)
-        why = read_etcd(&etcd, e);
-    doc_set(d, "etcd", or_error(etcd, why));
-    why = m ? reach_kube(&k, f, m) : err_new(ERR_UNREACHABLE, "no control-plane host in reach runs a generation");
+    doc_set(d, "etcd", read_etcd(f));
+    struct err *why =
+        m ? reach_kube(&k, f, m) : err_new(ERR_UNREACHABLE, "no control-plane host in reach runs a generation");
     if (!why)
         why = read_nodes(ret_nodes, k);
     struct doc *api = doc_new_map();
