@@ -45,6 +45,12 @@ root_make() {
     say "root made"
 }
 
+# inotify instances are counted for root of all machines together; a machine of its own has 128. Never lowered.
+root_inotify() {
+    local limit=/proc/sys/fs/inotify/max_user_instances
+    (($(<"$limit") >= 8192)) || printf 8192 >"$limit"
+}
+
 # node_make NODE: a machine's root is complete or not there; a half-made one has another name.
 node_make() {
     local node=$1 folder=$LAB_STATE/nodes/$1
