@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,42 @@ class Target:
         self.socket.close()
 
 
+class ApiServer:
+    """Answers one request a connection over TLS: /readyz as `ready` says, anything else with its own letter."""
+
+    def __init__(self, letter, folder):
+        self.letter, self.ready = letter, True
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(os.path.join(folder, "tls.crt"), os.path.join(folder, "tls.key"))
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            peer, _ = self.socket.accept()
+            threading.Thread(target=self.answer, args=(peer,), daemon=True).start()
+
+    def answer(self, plain):
+        try:
+            with self.context.wrap_socket(plain, server_side=True) as peer:
+                path = peer.recv(4096).split(b" ")[1]
+                while path == b"/readyz" and self.ready is None:  # hangs
+                    time.sleep(0.1)
+                code = "200 OK" if path != b"/readyz" or self.ready else "500 Internal Server Error"
+                peer.sendall(f"HTTP/1.1 {code}\r\nContent-Length: 1\r\nConnection: close\r\n\r\n{self.letter}".encode())
+                peer.unwrap()  # the balancer takes no answer that may have been cut short
+        except (OSError, IndexError):
+            pass
+
+
+def make_certificate(folder):
+    """A certificate for 127.0.0.1 that is its own authority: tls.crt, tls.key."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=api", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", os.path.join(folder, "tls.key"),
+                    "-out", os.path.join(folder, "tls.crt")], check=True, capture_output=True)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -74,9 +111,9 @@ class Balancer(unittest.TestCase):
             f.write("# targets\n" + "".join(f"127.0.0.1:{t.port}\n" for t in targets))
         os.rename(self.file + ".new", self.file)
 
-    def start(self, *targets):
+    def start(self, *targets, options=()):
         self.targets(*targets)
-        self.process = subprocess.Popen([NODE, "lb", "--targets", self.file, "--listen", f"127.0.0.1:{self.port}"],
+        self.process = subprocess.Popen([NODE, "lb", "--targets", self.file, "--listen", f"127.0.0.1:{self.port}", *options],
                                         stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 5
         while True:
@@ -102,6 +139,43 @@ class Balancer(unittest.TestCase):
             return self.ask()
         except ConnectionResetError:  # just as its target left the list
             return None
+
+    def ask_api(self):
+        context = ssl.create_default_context(cafile=os.path.join(self.folder, "tls.crt"))
+        with context.wrap_socket(self.connect(), server_hostname="127.0.0.1") as s:
+            s.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            return s.recv(4096).decode()[-1:]
+
+    def answers(self):
+        found = set()
+        for _ in range(8):
+            try:
+                found.add(self.ask_api())
+            except (ConnectionError, ssl.SSLError):  # just as its target was found dead
+                found.add("reset")
+        return found
+
+    def wait_answers(self, wanted):
+        deadline = time.monotonic() + 30
+        while (found := self.answers()) != wanted:
+            self.assertLess(time.monotonic(), deadline, f"{found} answer, not {wanted}")
+            time.sleep(0.2)
+
+    def test_readyz_decides(self):
+        """A server that is not ready, hangs, or shows another authority's certificate gets no connection."""
+        other = os.path.join(self.folder, "other")
+        os.mkdir(other)
+        make_certificate(self.folder)
+        make_certificate(other)
+        a, b, stranger = ApiServer("a", self.folder), ApiServer("b", self.folder), ApiServer("s", other)
+        self.start(a, b, stranger, options=("--ca", os.path.join(self.folder, "tls.crt")))
+        self.wait_answers({"a", "b"})
+        a.ready = False
+        self.wait_answers({"b"})
+        a.ready = True
+        self.wait_answers({"a", "b"})
+        b.ready = None
+        self.wait_answers({"a"})
 
     def test_spreads_and_carries(self):
         a, b = Target("a"), Target("b")
