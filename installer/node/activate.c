@@ -190,6 +190,18 @@ static struct err *roll_back(struct activation *a)
     return converge(&undo, a->c->n, a->c->dir, old, a->c->s);
 }
 
+/* One error that tells both: what failed, and what runs now. */
+static struct err *both_outcomes(struct err *why, const struct err *undo, int64_t back)
+{
+    OWN_FREE char *now =
+        undo   ? str_fmt("going back to generation %lld failed as well: %s", (long long)back, err_text(undo))
+        : back ? str_fmt("generation %lld runs again", (long long)back)
+               : strdup("the node is empty again");
+    struct err *e = err_new(err_kind(why), "%s; %s", err_text(why), now ? now : "");
+    err_free(why);
+    return e;
+}
+
 /* `why` goes to the caller, with how the way back went. */
 static struct err *fail(struct activation *a, struct err *why)
 {
@@ -203,8 +215,7 @@ static struct err *fail(struct activation *a, struct err *why)
         doc_set_text(details, "rollbackError", err_text(e));
     if (same)
         return why;
-    why = err_hint(why, e ? "going back to generation %lld failed as well: %s" : "generation %lld runs again%s",
-                   (long long)a->back, e ? err_text(e) : "");
+    why = both_outcomes(why, e, a->back);
     err_free(e);
     err_ignore(note_put(a, "failed")); /* for people only; `current` has been decided */
     return why;

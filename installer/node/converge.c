@@ -16,6 +16,7 @@
 #define UNSURE "?" /* the note of a unit that is being (re)started: it may run, with these or other inputs */
 #define POLL_MS 200
 #define START_DEADLINE_MS 60000
+#define RESTARTS_MAX 5 /* a unit that ended so often will not become ready by waiting for its deadline */
 
 void change_done(struct change *c)
 {
@@ -144,15 +145,17 @@ static struct err *look(bool *ret_ready, struct node *n, const struct doc *unit,
                         int64_t begun_ms)
 {
     struct err *e = probe_ready(n, doc_get(unit, "ready"), st);
-    *ret_ready = e == NULL;
+    const char *name = doc_text(unit, "name");
     int64_t limit_ms = deadline_of(unit);
-    if (!e || (!str_eq(st->active, "failed") && clock_ms() - begun_ms < limit_ms)) {
-        err_free(e);
-        return NULL;
-    }
-    if (str_eq(st->active, "failed"))
-        return err_wrap(e, "%s", doc_text(unit, "name"));
-    return err_wrap(e, "%s: not ready after %lld s", doc_text(unit, "name"), (long long)(limit_ms / 1000));
+    *ret_ready = e == NULL;
+    if (e && str_eq(st->active, "failed"))
+        return err_wrap(e, "%s", name);
+    if (e && st->restarts >= RESTARTS_MAX)
+        return err_wrap(e, "%s: ended and was started again %lld times", name, (long long)st->restarts);
+    if (e && clock_ms() - begun_ms >= limit_ms)
+        return err_wrap(e, "%s: not ready after %lld s", name, (long long)(limit_ms / 1000));
+    err_free(e);
+    return NULL;
 }
 
 struct waiting {

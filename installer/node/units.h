@@ -17,6 +17,7 @@ struct unit_status {
     char sub[24];
     char invocation[40];
     int64_t pid;      /* main process, or 0 */
+    int64_t restarts; /* how often the manager started it again by itself since it was last asked to */
     int64_t since_ms; /* clock_ms() when it became active, or 0 */
 };
 

@@ -4,6 +4,7 @@
  *   [X-Simulate]
  *   Fail=yes        it fails
  *   DelayMs=500     it becomes active only then
+ *   Restarts=5      it was started again so often
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -83,7 +84,9 @@ static struct err *record_status(struct node *n, const struct strs *units, struc
         if (!path)
             return err_os(ENOMEM, "record");
         err_ignore(file_read(&text, n->rootfd, path)); /* no record: it does not run */
+        OWN_FREE char *restarts = unit_setting(n, units->at[i], "\nRestarts=");
         ret[i] = (struct unit_status){.active = "inactive", .sub = "dead"};
+        ret[i].restarts = restarts ? strtoll(restarts, NULL, 10) : 0;
         const char *space = strchr(buf_text(&text), ' ');
         if (!space)
             continue;

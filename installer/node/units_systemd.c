@@ -73,6 +73,8 @@ static void status_line(struct unit_status *st, const char *key, const char *val
         (void)snprintf(st->invocation, sizeof st->invocation, "%s", value);
     else if (str_eq(key, "MainPID"))
         st->pid = strtoll(value, NULL, 10);
+    else if (str_eq(key, "NRestarts"))
+        st->restarts = strtoll(value, NULL, 10);
     else if (str_eq(key, "ActiveEnterTimestampMonotonic"))
         st->since_ms = strtoll(value, NULL, 10) / 1000;
 }
@@ -108,7 +110,7 @@ static struct err *systemd_status(struct node *n, const struct strs *units, stru
     (void)n;
     static const char *const head[] = {
         "systemctl", "show", "--no-pager",
-        "--property=ActiveState,SubState,InvocationID,MainPID,ActiveEnterTimestampMonotonic", "--"};
+        "--property=ActiveState,SubState,InvocationID,MainPID,NRestarts,ActiveEnterTimestampMonotonic", "--"};
     OWN_BUF struct buf out = {.max = 4 << 20};
     memset(ret, 0, units->n * sizeof *ret);
     if (!units->n)

@@ -155,14 +155,16 @@ struct err *deliver_generation(struct fleet *f, struct member *m)
     return NULL;
 }
 
+#define JOURNAL_LINES 12 /* systemd's own last words on a restart are about five */
+
 /* The last lines of the failed units' journals, behind the error's own text. */
 static struct err *with_journal(struct err *e, const struct doc *reply)
 {
     OWN_BUF struct buf text = {0};
-    DOC_EACH (u, doc_get(reply, "units")) {
+    DOC_EACH (u, doc_path(reply, "error.units")) {
         const char *log = doc_text(u, "log");
         size_t n = log ? strlen(log) : 0, from = n;
-        for (int lines = 0; from > 0 && lines <= 4; from--)
+        for (int lines = 0; from > 0 && lines <= JOURNAL_LINES; from--)
             lines += log[from - 1] == '\n';
         err_ignore(buf_fmt(&text, "\njournal of %s:\n%s", doc_text(u, "name"), log ? log + from : ""));
     }

@@ -35,12 +35,7 @@ changed_override() {
     before=$(invocations)
     h=$(hosts | head -n 1)
     kubelet_before=$(units_of "$h" kubelet)
-    cp cluster.yaml "$work/cluster.yaml"
-    if grep -q '^    kubelet:' cluster.yaml; then
-        sed -i 's/^    kubelet:/    kubelet:\n      maxPods: 99/' cluster.yaml
-    else
-        printf '  overrides:\n    kubelet:\n      maxPods: 99\n' >>cluster.yaml
-    fi
+    override_kubelet maxPods 99
     bin/caisson plan >"$work/plan.txt" 2>/dev/null
     [ $? = 2 ] || { echo "plan does not exit 2"; return 1; }
     grep -E 'start|stop' "$work/plan.txt" | grep -qv 'restart kubelet.service' && { cat "$work/plan.txt"; return 1; }

@@ -53,7 +53,7 @@ use_cluster() {
 # Machines of the test's own with the programs and the bundle of that cluster; gone when the script ends.
 own_lab() {
     use_cluster
-    work=$(mktemp -d "${TMPDIR:-/tmp}/caisson-test.XXXXXX") || exit 1
+    work=$(mktemp -d "${TMPDIR:-/tmp}/caisson-lab-test.XXXXXX") || exit 1
     trap own_lab_end EXIT
     trap 'exit 130' INT TERM
     cp -r bin release.key release.pub "$work" && ln -s "$PWD/minimal.csn.tar" "$work" && cd "$work" || exit 1
@@ -64,9 +64,19 @@ own_lab() {
 own_lab_end() {
     local status=$?
     trap '' INT TERM
-    timeout 120 "$LAB_TOP/scripts/lab" down --dir "$work" >"$work/down.log" 2>&1 || { cat "$work/down.log"; status=1; }
+    timeout 120 "$LAB_TOP/scripts/lab" down --dir "$work" >"$work/down.log" 2>&1 || { cat "$work/down.log"; exit 1; }
     cd / && rm -rf -- "$work"
     exit "$status"
+}
+
+# Sets the kubelet's override $1 to $2.
+override_kubelet() {
+    sed -i "/^      $1:/d" cluster.yaml
+    if grep -q '^    kubelet:' cluster.yaml; then
+        sed -i "s/^    kubelet:.*/&\n      $1: $2/" cluster.yaml
+    else
+        printf '  overrides:\n    kubelet:\n      %s: %s\n' "$1" "$2" >>cluster.yaml
+    fi
 }
 
 # ---- what a cluster is like ----

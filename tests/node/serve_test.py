@@ -177,6 +177,7 @@ class Generations(Case):
         events = []
         reply = self.node.call("generation.activate", generation=g["generation"], digest=g["digest"], events=events)
         self.assertTrue(reply["error"]["rolledBack"], reply)
+        self.assertTrue(reply["error"]["text"].endswith("; generation 1 runs again"), reply)
         self.assertEqual(reply["error"]["units"][0]["name"], "a.service")
         self.assertIn({"unit": "a.service", "state": "failed"}, events)
         self.assertEqual(self.current(), "generations/1")
@@ -196,6 +197,12 @@ class Generations(Case):
         error = self.failure("generation.activate", "failed", generation=g["generation"], digest=g["digest"])
         self.assertIn("not ready after 3 s", error["text"])
         self.assertLess(time.monotonic() - begun, 10)
+
+    def test_a_loop_of_restarts_is_noticed(self):
+        g = self.put([("a.service", UNIT % "a" + "[X-Simulate]\nDelayMs=60000\nRestarts=5\n", "1")])
+        error = self.failure("generation.activate", "failed", generation=g["generation"], digest=g["digest"])
+        self.assertIn("was started again 5 times", error["text"])
+        self.assertTrue(error["rolledBack"])
 
     def test_back_and_floor(self):
         first = self.put([("a.service", UNIT % "a", "1")])
