@@ -176,7 +176,6 @@ static bool follows(enum class last, enum class next)
     case ROOT:
         return last == FORMAT || last == ROOT || last == ROOT_SIG;
     case ROOT_SIG:
-        return last == ROOT || last == ROOT_SIG;
     case RELEASE:
         return last == ROOT || last == ROOT_SIG;
     case SIG:

@@ -281,7 +281,7 @@ static struct err *check_member(const struct member *m, bool first)
 
 static struct err *sort_members(struct members *m)
 {
-    m->by_hex = calloc(m->n, sizeof *m->by_hex);
+    m->by_hex = calloc(m->n + 1, sizeof *m->by_hex);
     if (!m->by_hex)
         return err_os(ENOMEM, "members");
     for (size_t i = 0; i < m->n; i++)

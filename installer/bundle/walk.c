@@ -12,8 +12,7 @@ struct err *walk_read(int fd, void *p, size_t n, uint64_t offset)
         if (r < 0)
             return err_os(errno, "read");
         if (r == 0)
-            return err_new(ERR_UNTRUSTED, "E_TRUNCATED: the file ends at byte %llu",
-                           (unsigned long long)(offset + got));
+            return err_new(ERR_UNTRUSTED, "E_TRUNCATED: the file ends at byte %llu", (unsigned long long)offset + got);
         got += (size_t)r;
     }
     return NULL;
