@@ -105,7 +105,9 @@ static void put_disk(struct doc *list, const struct node *n, const char *path)
     OWN_FREE char *at = str_fmt("%s%s", n->root, path);
     struct statvfs st;
     struct stat file;
-    while (at && statvfs(at, &st) < 0) {
+    if (!at)
+        return;
+    while (statvfs(at, &st) < 0) {
         char *slash = strrchr(at, '/');
         if (!slash || slash == at)
             return;
