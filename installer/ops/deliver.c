@@ -5,6 +5,7 @@
 #include "plan/template.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 /* ---- packages and secrets ---- */
@@ -155,44 +156,6 @@ struct err *deliver_generation(struct fleet *f, struct member *m)
     return NULL;
 }
 
-#define JOURNAL_LINES 12 /* systemd's own last words on a restart are about five */
-
-/* The last lines of the failed units' journals, behind the error's own text. */
-static struct err *with_journal(struct err *e, const struct doc *reply)
-{
-    OWN_BUF struct buf text = {0};
-    DOC_EACH (u, doc_path(reply, "error.units")) {
-        const char *log = doc_text(u, "log");
-        size_t n = log ? strlen(log) : 0, from = n;
-        for (int lines = 0; from > 0 && lines <= JOURNAL_LINES; from--)
-            lines += log[from - 1] == '\n';
-        err_ignore(buf_fmt(&text, "\njournal of %s:\n%s", doc_text(u, "name"), log ? log + from : ""));
-    }
-    if (!text.len)
-        return e;
-    struct err *all = err_new(err_kind(e), "%s%s", err_text(e), buf_text(&text));
-    if (err_hint_text(e))
-        all = err_hint(all, "%s", err_hint_text(e));
-    err_free(e);
-    return all;
-}
-
-struct err *deliver_activate(struct fleet *f, struct member *m)
-{
-    if (!doc_bool(m->diff, "activate", false))
-        return NULL;
-    event_emit(f->x->events, EVENT_STEP, m->host->name, "activate generation %.12s", m->want->digest);
-    struct doc *args = doc_new_map();
-    doc_set_int(args, "generation", doc_int(m->diff, "number", 0));
-    doc_set_text(args, "digest", m->want->digest);
-    doc_set_text(args, "release", bundle_digest(f->x->bundle));
-    struct err *e = node_call(&m->done, m->node, "generation.activate", args, f->x->cancel);
-    if (e)
-        return err_wrap(with_journal(e, m->done), "activate");
-    event_emit(f->x->events, EVENT_DONE, m->host->name, "generation %.12s is active", m->want->digest);
-    return NULL;
-}
-
 /* ---- images ---- */
 
 /* The runtime's own command with its tree's path filled in: data of a component, not of this program. */
@@ -232,20 +195,33 @@ static struct err *run_on_node(struct doc **ret, struct fleet *f, struct member 
     return NULL;
 }
 
-static struct err *import(struct fleet *f, struct member *m, const struct strs *names)
+static struct err *missing_images(struct strs *ret, const struct member *m)
 {
+    DOC_EACH (i, doc_get(m->diff, "images")) {
+        OWN_FREE char *name = strndup(i->text, strcspn(i->text, "@"));
+        TRY(name ? strs_add(ret, name) : err_os(ENOMEM, "image"));
+    }
+    return NULL;
+}
+
+static struct err *import(struct fleet *f, struct member *m)
+{
+    OWN_STRS struct strs list = {0};
     OWN_DOC struct doc *argv = NULL;
     OWN_DOC struct doc *reply = NULL;
     uint64_t size = 0;
     char human[24];
-    const char *const *list = (const char *const *)names->at;
-    TRY(bundle_images_size(&size, f->x->bundle, list, names->n));
+    TRY(missing_images(&list, m));
+    const char *const *names = (const char *const *)list.at;
+    TRY(bundle_images_size(&size, f->x->bundle, names, list.n));
     str_size(human, size);
-    event_emit(f->x->events, EVENT_STEP, m->host->name, "import %zu images, %s", names->n, human);
+    event_emit(f->x->events, EVENT_STEP, m->host->name, "import %zu images, %s", list.n, human);
     TRY(image_command(&argv, f->x, "import"));
-    struct image_source source = {f->x->bundle, list, names->n};
+    struct image_source source = {f->x->bundle, names, list.n};
     struct wire_body body = {.produce = produce_images, .arg = &source};
-    return run_on_node(&reply, f, m, TAKE(argv), &body);
+    TRY(run_on_node(&reply, f, m, TAKE(argv), &body));
+    m->imported = true;
+    return NULL;
 }
 
 /* The import alone says success for an image with a missing layer: what the runtime calls complete decides.
@@ -271,18 +247,95 @@ static struct err *check_complete(struct fleet *f, struct member *m, const struc
 struct err *deliver_images(struct fleet *f, struct member *m)
 {
     OWN_STRS struct strs names = {0};
-    DOC_EACH (i, doc_get(m->diff, "images")) {
-        OWN_FREE char *name = strndup(i->text, strcspn(i->text, "@"));
-        TRY(name ? strs_add(&names, name) : err_os(ENOMEM, "image"));
-    }
+    TRY(missing_images(&names, m));
     if (!names.n)
         return NULL;
-    TRY_CTX(import(f, m, &names), "import images");
+    if (!m->imported)
+        TRY_CTX(import(f, m), "import images");
     TRY_CTX(check_complete(f, m, &names), "check images");
     struct doc *args = doc_new_map();
     doc_set(args, "names", doc_clone(doc_get(m->want->manifest, "images")));
     doc_set_bool(args, "replace", true);
     TRY(node_call(NULL, m->node, "image.recorded", args, f->x->cancel));
     event_emit(f->x->events, EVENT_DONE, m->host->name, "%zu images imported", names.n);
+    return NULL;
+}
+
+/* ---- activation ---- */
+
+#define JOURNAL_LINES 12 /* systemd's own last words on a restart are about five */
+
+/* The last lines of the failed units' journals, behind the error's own text. */
+static struct err *with_journal(struct err *e, const struct doc *reply)
+{
+    OWN_BUF struct buf text = {0};
+    DOC_EACH (u, doc_path(reply, "error.units")) {
+        const char *log = doc_text(u, "log");
+        size_t n = log ? strlen(log) : 0, from = n;
+        for (int lines = 0; from > 0 && lines <= JOURNAL_LINES; from--)
+            lines += log[from - 1] == '\n';
+        err_ignore(buf_fmt(&text, "\njournal of %s:\n%s", doc_text(u, "name"), log ? log + from : ""));
+    }
+    if (!text.len)
+        return e;
+    struct err *all = err_new(err_kind(e), "%s%s", err_text(e), buf_text(&text));
+    if (err_hint_text(e))
+        all = err_hint(all, "%s", err_hint_text(e));
+    err_free(e);
+    return all;
+}
+
+/* The import beside an activation. */
+struct beside {
+    struct fleet *f;
+    struct member *m;
+    const char *unit; /* which the import needs */
+    pthread_t thread;
+    bool started;
+    struct err *failed;
+};
+
+static void *import_main(void *arg)
+{
+    struct beside *b = arg;
+    b->failed = import(b->f, b->m);
+    return NULL;
+}
+
+/* Without a thread there is no haste: deliver_images() does it. */
+static void on_event(void *arg, const struct doc *event)
+{
+    struct beside *b = arg;
+    bool ready = str_eq(doc_text(event, "unit"), b->unit) && str_eq(doc_text(event, "state"), "ready");
+    if (ready && !b->started && doc_get(b->m->diff, "images")->child)
+        b->started = pthread_create(&b->thread, NULL, import_main, b) == 0;
+}
+
+static struct err *activate(struct fleet *f, struct member *m, struct doc *args)
+{
+    const struct doc *store = doc_get(release_find(&f->x->release, "imageStore"), "imageStore");
+    struct beside b = {.f = f, .m = m, .unit = doc_text(store, "unit")};
+    struct wire_events events = {on_event, &b};
+    struct err *e = node_watch(&m->done, m->node, "generation.activate", args, &events, f->x->cancel);
+    if (b.started)
+        pthread_join(b.thread, NULL);
+    if (e) { /* it took the runtime away from under the import */
+        err_free(b.failed);
+        return err_wrap(with_journal(e, m->done), "activate");
+    }
+    return err_wrap(b.failed, "import images");
+}
+
+struct err *deliver_activate(struct fleet *f, struct member *m)
+{
+    if (!doc_bool(m->diff, "activate", false))
+        return NULL;
+    event_emit(f->x->events, EVENT_STEP, m->host->name, "activate generation %.12s", m->want->digest);
+    struct doc *args = doc_new_map();
+    doc_set_int(args, "generation", doc_int(m->diff, "number", 0));
+    doc_set_text(args, "digest", m->want->digest);
+    doc_set_text(args, "release", bundle_digest(f->x->bundle));
+    TRY(activate(f, m, args));
+    event_emit(f->x->events, EVENT_DONE, m->host->name, "generation %.12s is active", m->want->digest);
     return NULL;
 }

@@ -7,7 +7,10 @@
 struct err *deliver_generation(struct fleet *f, struct member *m) ERR_MUST;
 /* Writes one runtime file: what changes without a generation. */
 struct err *deliver_runtime(struct fleet *f, struct member *m, const char *name, const char *text) ERR_MUST;
-/* Activates the delivered generation and waits until its units are ready. Fills m->done. */
+/*
+ * Activates the delivered generation and waits until its units are ready; meanwhile missing images are imported, from
+ * the moment on at which the runtime is ready. Fills m->done.
+ */
 struct err *deliver_activate(struct fleet *f, struct member *m) ERR_MUST;
-/* Imports missing images into the running runtime and checks that all are complete there. */
+/* Imports missing images that deliver_activate() had no reason to, checks that all are complete, and records them. */
 struct err *deliver_images(struct fleet *f, struct member *m) ERR_MUST;

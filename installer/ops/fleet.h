@@ -11,6 +11,7 @@ struct member {
     struct doc *state;             /* the helper's answer to "state" */
     struct doc *diff;              /* diff_node(), NULL without `want` */
     struct doc *done;              /* what a run did here: {restarted, started, stopped} */
+    bool imported;                 /* its images, by this run */
     struct err *error;             /* why it could not be reached */
     bool chosen;                   /* by the verbs that work on some hosts only */
 };

@@ -172,20 +172,32 @@ static struct doc *request(const char *op, struct doc *args)
     return r;
 }
 
+static struct err *call(struct doc **ret, struct node *n, const char *op, struct doc *args,
+                        const struct wire_body *body, const struct wire_events *events, const struct cancel *c)
+{
+    OWN_DOC struct doc *r = request(op, args);
+    OWN_DOC struct doc *reply = NULL;
+    struct err *e = wire_call_data(&reply, n->wire, r, body, events, c);
+    if (ret)
+        *ret = TAKE(reply);
+    return e;
+}
+
 struct err *node_call(struct doc **ret, struct node *n, const char *op, struct doc *args, const struct cancel *c)
 {
-    return node_send(ret, n, op, args, NULL, c);
+    return call(ret, n, op, args, NULL, NULL, c);
+}
+
+struct err *node_watch(struct doc **ret, struct node *n, const char *op, struct doc *args,
+                       const struct wire_events *events, const struct cancel *c)
+{
+    return call(ret, n, op, args, NULL, events, c);
 }
 
 struct err *node_send(struct doc **ret, struct node *n, const char *op, struct doc *args, const struct wire_body *body,
                       const struct cancel *c)
 {
-    OWN_DOC struct doc *r = request(op, args);
-    OWN_DOC struct doc *reply = NULL;
-    struct err *e = body ? wire_call_data(&reply, n->wire, r, body, NULL, c) : wire_call(&reply, n->wire, r, c);
-    if (ret)
-        *ret = TAKE(reply);
-    return e;
+    return call(ret, n, op, args, body, NULL, c);
 }
 
 struct err *node_forward(const char **ret_path, struct node *n, int port)

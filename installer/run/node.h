@@ -23,7 +23,10 @@ struct wire_client *node_wire(const struct node *n);
 /* {"op": op} plus the members of `args` (taken, may be NULL); the answer is the caller's. */
 struct err *node_call(struct doc **ret, struct node *n, const char *op, struct doc *args, const struct cancel *c)
     ERR_MUST;
-/* The same with bytes that `produce` writes. */
+/* The same, and each event on the way goes to `events`, in the calling thread. */
+struct err *node_watch(struct doc **ret, struct node *n, const char *op, struct doc *args,
+                       const struct wire_events *events, const struct cancel *c) ERR_MUST;
+/* node_call() with bytes that `produce` writes. */
 struct err *node_send(struct doc **ret, struct node *n, const char *op, struct doc *args, const struct wire_body *body,
                       const struct cancel *c) ERR_MUST;
 /*
