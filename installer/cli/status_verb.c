@@ -173,14 +173,23 @@ static void show_etcd(FILE *out, const struct doc *etcd)
         (void)fprintf(out, "etcd    alarm %s\n", or_dash(a->kind == DOC_MAP ? doc_text(a, "alarm") : a->text));
 }
 
+static void show_release(FILE *out, const char *what, const struct doc *r)
+{
+    (void)fprintf(out, "%-7s %s %s (%.*s)\n", what, or_dash(doc_text(r, "profile")), or_dash(doc_text(r, "version")),
+                  DIGEST_SHOWN, or_dash(doc_text(r, "digest")));
+}
+
 void show_status(FILE *out, const struct cli *x, const struct doc *d)
 {
     (void)x;
     const struct doc *nodes = doc_get(d, "nodes");
     const char *why = doc_text(d, "api.error");
-    (void)fprintf(out, "cluster %s: %s\nrelease %s (%.*s)\n\n", or_dash(doc_text(d, "cluster")),
-                  doc_bool(d, "ready", false) ? "ready" : "NOT READY", or_dash(doc_text(d, "release.version")),
-                  DIGEST_SHOWN, or_dash(doc_text(d, "release.digest")));
+    (void)fprintf(out, "cluster %s: %s\n", or_dash(doc_text(d, "cluster")),
+                  doc_bool(d, "ready", false) ? "ready" : "NOT READY");
+    show_release(out, "release", doc_get(d, "release"));
+    DOC_EACH (a, doc_get(d, "addons"))
+        show_release(out, "add-on", a);
+    (void)fputs("\n", out);
     show_nodes(out, nodes);
     (void)fputs("\n", out);
     show_units(out, nodes);

@@ -184,16 +184,22 @@ static struct err *check_quorum(struct cluster *c)
     return NULL;
 }
 
+static struct err *read_list(struct strs *into, const struct cluster *c, const struct doc *list)
+{
+    DOC_EACH (v, list) {
+        OWN_FREE char *file = absolute(c, v->text);
+        TRY(file ? strs_add(into, file) : err_os(ENOMEM, "%s", list->key));
+    }
+    return NULL;
+}
+
 static struct err *read_paths(struct cluster *c)
 {
     c->name = doc_text(c->doc, "metadata.name");
     c->profile = doc_text(c->doc, "spec.profile");
     c->release = absolute(c, doc_text(c->doc, "spec.release"));
-    DOC_EACH (v, doc_path(c->doc, "spec.trust")) {
-        OWN_FREE char *file = absolute(c, v->text);
-        TRY(file ? strs_add(&c->trust, file) : err_os(ENOMEM, "trust"));
-    }
-    return NULL;
+    TRY(read_list(&c->addons, c, doc_path(c->doc, "spec.addons")));
+    return read_list(&c->trust, c, doc_path(c->doc, "spec.trust"));
 }
 
 static struct err *set_dir(struct cluster *c, const char *path)
@@ -243,6 +249,7 @@ void cluster_free(struct cluster *c)
     for (size_t i = 0; i < c->n_hosts; i++)
         free(c->hosts[i].key);
     free(c->hosts);
+    strs_done(&c->addons);
     strs_done(&c->trust);
     strs_done(&c->warnings);
     free(c->release);

@@ -27,8 +27,9 @@ struct cluster {
     char *file; /* cluster.yaml as given */
     char *dir;  /* its folder, absolute; every relative path in it starts there */
     const char *name;
-    char *release;     /* bundle file, absolute */
-    struct strs trust; /* public key files, absolute */
+    char *release;      /* bundle file, absolute */
+    struct strs addons; /* bundle files, absolute */
+    struct strs trust;  /* public key files, absolute */
     const char *profile;
     struct cidr pods, services;
     char dns_address[16], api_address[16];

@@ -158,10 +158,16 @@ static struct err *check_effect(const struct doc *v)
                     "one of NoSchedule, PreferNoSchedule, NoExecute");
 }
 
-static struct err *check_path_list(const struct doc *list)
+static struct err *check_paths(const struct doc *list)
 {
     DOC_EACH (v, list)
         TRY(check_plain(v));
+    return NULL;
+}
+
+static struct err *check_path_list(const struct doc *list)
+{
+    TRY(check_paths(list));
     return list->child ? NULL
                        : err_hint(doc_err(ERR_USAGE, list, "%s: an empty list", list->key),
                                   "name the public key that the bundle was signed with: [release.pub]");
@@ -250,6 +256,7 @@ static const struct field defaults_fields[] = {
 };
 static const struct field spec_fields[] = {
     {"release", DOC_STRING, .required = true, .check = check_plain},
+    {"addons", DOC_LIST, .elem = DOC_STRING, .check = check_paths},
     {"trust", DOC_LIST, .required = true, .elem = DOC_STRING, .check = check_path_list},
     {"profile", DOC_STRING, .required = true, .check = check_dns_name},
     {"network", DOC_MAP, .map = network_fields},

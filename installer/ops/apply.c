@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "ops/change.h"
 #include "ops/deliver.h"
+#include "ops/images.h"
 #include "ops/join.h"
 #include "ops/preflight.h"
 
@@ -15,7 +16,7 @@ static struct err *install(struct fleet *f, struct member *m)
     if (!member_is_new(m) || join_needed(f, m))
         return NULL;
     TRY(deliver_activate(f, m));
-    return deliver_images(f, m);
+    return images_deliver(f, m);
 }
 
 /* One learner at a time: etcd allows no more (ETCD-7). */
@@ -39,7 +40,7 @@ static struct err *change_serving(struct fleet *f, bool control_plane)
             continue;
         TRY(cancel_check(f->x->cancel));
         TRY_CTX(deliver_activate(f, m), "%s", m->host->name);
-        TRY_CTX(deliver_images(f, m), "%s", m->host->name);
+        TRY_CTX(images_deliver(f, m), "%s", m->host->name);
     }
     return NULL;
 }

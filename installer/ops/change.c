@@ -39,7 +39,7 @@ static int64_t add_hosts(struct doc *hosts, struct fleet *f)
 struct doc *change_report(struct change *c)
 {
     struct doc *d = doc_new_map();
-    doc_set_text(d, "release", bundle_digest(c->context.bundle));
+    doc_set_text(d, "release", bundle_digest(c->context.bundles[0]));
     int64_t changes = add_hosts(doc_set(d, "hosts", doc_new_list()), &c->fleet);
     changes += (int64_t)doc_len(doc_set(d, "leave", leave_report(&c->leave)));
     changes += doc_int(doc_set(d, "cluster", objects_report(&c->objects)), "changes", 0);

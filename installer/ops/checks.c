@@ -145,14 +145,6 @@ static void check_system(struct doc *checks, const struct fleet *f, const struct
 
 /* ---- how large it is ---- */
 
-static int64_t member_size(const struct doc *head, const char *digest)
-{
-    DOC_EACH (v, doc_get(head, "members"))
-        if (str_eq(doc_text(v, "digest"), digest))
-            return doc_int(v, "size", 0);
-    return 0;
-}
-
 static bool for_host(const struct host *h, const struct doc *roles)
 {
     return !roles || doc_list_has(roles, "all") || (h->control_plane && doc_list_has(roles, "control-plane")) ||
@@ -170,16 +162,27 @@ static int64_t package_bytes(const struct fleet *f, const struct host *h)
     return sum;
 }
 
-static struct err *image_bytes(int64_t *ret, const struct fleet *f, const struct host *h)
+/* Of one bundle: a layer that several images share is there once. */
+static struct err *add_image_bytes(int64_t *sum, const struct bundle *b, const struct host *h)
 {
     OWN_STRS struct strs blobs = {0};
-    DOC_EACH (c, doc_get(f->x->release.head, "components"))
+    DOC_EACH (c, doc_path(bundle_release(b), "predicate.components"))
         DOC_EACH (i, doc_get(c, "images"))
-            if (for_host(h, doc_get(i, "role")) && bundle_image_digest(f->x->bundle, doc_text(i, "name")))
-                TRY(bundle_image_blobs(&blobs, f->x->bundle, doc_text(i, "name")));
+            if (for_host(h, doc_get(i, "role")))
+                TRY(bundle_image_blobs(&blobs, b, doc_text(i, "name")));
+    for (size_t i = 0; i < blobs.n; i++) {
+        uint64_t size = 0;
+        if (bundle_blob(b, blobs.at[i], &size))
+            *sum += IMAGE_FACTOR * (int64_t)size;
+    }
+    return NULL;
+}
+
+static struct err *image_bytes(int64_t *ret, const struct fleet *f, const struct host *h)
+{
     *ret = 0;
-    for (size_t i = 0; i < blobs.n; i++)
-        *ret += IMAGE_FACTOR * member_size(f->x->release.head, blobs.at[i]);
+    for (size_t i = 0; i < f->x->n_bundles; i++)
+        TRY(add_image_bytes(ret, f->x->bundles[i], h));
     return NULL;
 }
 

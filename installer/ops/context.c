@@ -42,16 +42,18 @@ static struct err *read_objects(struct doc **ret, const struct bundle *b, const 
     return NULL;
 }
 
-static struct err *load_release(struct context *x)
+static const struct doc *head_of(const struct bundle *b)
 {
-    const struct doc *head = doc_get(bundle_release(x->bundle), "predicate");
-    release_init(&x->release, head);
-    DOC_EACH (c, doc_get(head, "components")) {
+    return doc_get(bundle_release(b), "predicate");
+}
+
+static struct err *load_components(struct context *x, const struct bundle *b)
+{
+    DOC_EACH (c, doc_get(head_of(b), "components")) {
         struct doc *definition = NULL;
         struct doc *objects = NULL;
-        TRY_CTX(read_yaml(&definition, x->bundle, doc_get(c, "definition"), false), "component %s",
-                doc_text(c, "name"));
-        struct err *e = read_objects(&objects, x->bundle, c);
+        TRY_CTX(read_yaml(&definition, b, doc_get(c, "definition"), false), "component %s", doc_text(c, "name"));
+        struct err *e = read_objects(&objects, b, c);
         if (e)
             doc_free(definition);
         TRY(e);
@@ -70,14 +72,52 @@ static struct err *check_profile(const struct context *x)
                     "change `profile` or `release` in %s", x->cluster->file);
 }
 
-static struct err *open_bundle(struct context *x)
+/* Opens one more bundle; nothing of it is used before every byte was verified. */
+static struct err *open_bundle(struct context *x, const char *path)
 {
     const struct strs *trust = &x->cluster->trust;
-    TRY(bundle_open(&x->bundle, x->cluster->release, (const char *const *)trust->at, trust->n));
+    struct bundle **b = &x->bundles[x->n_bundles];
+    TRY(bundle_open(b, path, (const char *const *)trust->at, trust->n));
+    x->n_bundles++;
+    return err_wrap(bundle_verify(*b, show_progress, x), "%s", path);
+}
+
+static struct err *open_release(struct context *x)
+{
     event_emit(x->events, EVENT_STEP, NULL, "verify the bundle");
-    TRY_CTX(bundle_verify(x->bundle, show_progress, x), "%s", x->cluster->release);
-    TRY(load_release(x));
+    TRY(open_bundle(x, x->cluster->release));
+    release_init(&x->release, head_of(x->bundles[0]));
+    TRY(load_components(x, x->bundles[0]));
     return check_profile(x);
+}
+
+static struct err *open_addon(struct context *x, const char *path)
+{
+    event_emit(x->events, EVENT_STEP, NULL, "verify the add-on");
+    TRY(open_bundle(x, path));
+    const struct bundle *b = x->bundles[x->n_bundles - 1];
+    TRY_CTX(release_extend(&x->release, head_of(b), bundle_digest(x->bundles[0])), "%s", path);
+    return load_components(x, b);
+}
+
+static struct err *open_bundles(struct context *x)
+{
+    const struct strs *addons = &x->cluster->addons;
+    x->bundles = calloc(1 + addons->n, sizeof(struct bundle *));
+    if (!x->bundles)
+        return err_os(ENOMEM, "bundles");
+    TRY(open_release(x));
+    for (size_t i = 0; i < addons->n; i++)
+        TRY(open_addon(x, addons->at[i]));
+    return NULL;
+}
+
+const struct bundle *context_bundle(const struct context *x, const char *digest)
+{
+    for (size_t i = 0; i < x->n_bundles; i++)
+        if (bundle_blob(x->bundles[i], digest, NULL))
+            return x->bundles[i];
+    return NULL;
 }
 
 static struct err *render(struct context *x)
@@ -96,7 +136,7 @@ static struct err *render(struct context *x)
 struct err *context_full(struct context *x, const char *path)
 {
     TRY(context_spec(x, path));
-    TRY(open_bundle(x));
+    TRY(open_bundles(x));
     OWN_FREE char *vault = cluster_path(x->cluster, "secrets.vault");
     if (!vault)
         return err_os(ENOMEM, "vault");
@@ -113,7 +153,9 @@ void context_done(struct context *x)
     doc_free(x->objects);
     release_done(&x->release);
     vault_free(x->vault);
-    bundle_free(x->bundle);
+    for (size_t i = 0; i < x->n_bundles; i++)
+        bundle_free(x->bundles[i]);
+    free(x->bundles);
     cluster_free(x->cluster);
     free(x->known_hosts);
 }

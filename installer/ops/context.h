@@ -1,5 +1,5 @@
 /*
- * context: what every verb that touches a cluster starts from: the checked spec, the verified bundle with its
+ * context: what every verb that touches a cluster starts from: the checked spec, the verified bundles with their
  * definitions, the vault, the wanted generation of each host. Nothing here contacts a machine.
  */
 #pragma once
@@ -12,8 +12,9 @@
 
 struct context {
     struct cluster *cluster;
-    struct bundle *bundle;
-    struct release release;
+    struct bundle **bundles; /* the release's, then one for each add-on */
+    size_t n_bundles;
+    struct release release; /* what all of them say */
     struct vault *vault;
     struct doc *vars;
     struct generation *wanted; /* one a host, in the order of cluster.yaml */
@@ -26,9 +27,11 @@ struct context {
 /* Reads cluster.yaml only. */
 struct err *context_spec(struct context *x, const char *path) ERR_MUST;
 /*
- * Then everything: verifies the whole bundle (every byte, before any machine is contacted), opens the vault,
- * renders. ERR_UNTRUSTED for the bundle, ERR_USAGE for files.
+ * Then everything: verifies all bundles (every byte, before any machine is contacted), opens the vault, renders.
+ * ERR_UNTRUSTED for a bundle, ERR_USAGE for files.
  */
 struct err *context_full(struct context *x, const char *path) ERR_MUST;
+/* The bundle that has the blob (hex digest), or NULL; borrowed. */
+const struct bundle *context_bundle(const struct context *x, const char *digest);
 void context_done(struct context *x);
 #define OWN_CONTEXT OWN(context_done)

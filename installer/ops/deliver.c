@@ -1,8 +1,7 @@
 #include "ops/deliver.h"
 
 #include "base/file.h"
-#include "bundle/image.h"
-#include "plan/template.h"
+#include "ops/images.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -25,9 +24,10 @@ static struct err *send_tree(struct fleet *f, struct member *m, const char *dige
 {
     struct context *x = f->x;
     const struct doc *artifact = release_artifact(&x->release, digest);
+    const struct bundle *bundle = context_bundle(x, digest);
     uint64_t size = 0;
     char human[24];
-    if (!artifact || !bundle_blob(x->bundle, digest, &size))
+    if (!artifact || !bundle || !bundle_blob(bundle, digest, &size))
         return err_new(ERR_FAILED, "the bundle has no package %s", digest);
     struct doc *args = doc_new_map();
     doc_set_text(args, "digest", digest);
@@ -35,7 +35,7 @@ static struct err *send_tree(struct fleet *f, struct member *m, const char *dige
     doc_set_int(args, "rawMax", doc_int(artifact, "rawSize", 0));
     str_size(human, size);
     event_emit(x->events, EVENT_STEP, m->host->name, "send package %s, %s", doc_text(artifact, "name"), human);
-    struct blob_source source = {x->bundle, digest};
+    struct blob_source source = {bundle, digest};
     struct wire_body body = {.produce = produce_blob, .arg = &source};
     TRY_CTX(node_send(NULL, m->node, "tree.put", args, &body, x->cancel), "package %s", doc_text(artifact, "name"));
     return NULL;
@@ -156,111 +156,6 @@ struct err *deliver_generation(struct fleet *f, struct member *m)
     return NULL;
 }
 
-/* ---- images ---- */
-
-/* The runtime's own command with its tree's path filled in: data of a component, not of this program. */
-static struct err *image_command(struct doc **ret, const struct context *x, const char *which)
-{
-    const struct doc *component = release_find(&x->release, "imageStore");
-    const struct doc *argv = doc_get(doc_get(component, "imageStore"), which);
-    if (!argv)
-        return err_new(ERR_FAILED, "no component of the release says how images get into the runtime");
-    return template_tree(ret, argv, x->vars);
-}
-
-struct image_source {
-    const struct bundle *bundle;
-    const char *const *names;
-    size_t n;
-};
-
-static struct err *produce_images(void *arg, int fd)
-{
-    const struct image_source *s = arg;
-    return bundle_images_write(s->bundle, s->names, s->n, fd);
-}
-
-static struct err *run_on_node(struct doc **ret, struct fleet *f, struct member *m, struct doc *argv,
-                               const struct wire_body *body)
-{
-    struct doc *args = doc_new_map();
-    doc_set(args, "argv", argv);
-    doc_set_int(args, "timeoutMs", 600000);
-    OWN_DOC struct doc *reply = NULL;
-    TRY(node_send(&reply, m->node, "run", args, body, f->x->cancel));
-    if (doc_int(reply, "exit", -1) != 0)
-        return err_new(ERR_FAILED, "exit %lld: %s", (long long)doc_int(reply, "exit", -1),
-                       doc_text(reply, "stderr") ? doc_text(reply, "stderr") : "");
-    *ret = TAKE(reply);
-    return NULL;
-}
-
-static struct err *missing_images(struct strs *ret, const struct member *m)
-{
-    DOC_EACH (i, doc_get(m->diff, "images")) {
-        OWN_FREE char *name = strndup(i->text, strcspn(i->text, "@"));
-        TRY(name ? strs_add(ret, name) : err_os(ENOMEM, "image"));
-    }
-    return NULL;
-}
-
-static struct err *import(struct fleet *f, struct member *m)
-{
-    OWN_STRS struct strs list = {0};
-    OWN_DOC struct doc *argv = NULL;
-    OWN_DOC struct doc *reply = NULL;
-    uint64_t size = 0;
-    char human[24];
-    TRY(missing_images(&list, m));
-    const char *const *names = (const char *const *)list.at;
-    TRY(bundle_images_size(&size, f->x->bundle, names, list.n));
-    str_size(human, size);
-    event_emit(f->x->events, EVENT_STEP, m->host->name, "import %zu images, %s", list.n, human);
-    TRY(image_command(&argv, f->x, "import"));
-    struct image_source source = {f->x->bundle, names, list.n};
-    struct wire_body body = {.produce = produce_images, .arg = &source};
-    TRY(run_on_node(&reply, f, m, TAKE(argv), &body));
-    m->imported = true;
-    return NULL;
-}
-
-/* The import alone says success for an image with a missing layer: what the runtime calls complete decides.
- */
-static struct err *check_complete(struct fleet *f, struct member *m, const struct strs *names)
-{
-    OWN_DOC struct doc *argv = NULL;
-    OWN_DOC struct doc *reply = NULL;
-    TRY(image_command(&argv, f->x, "complete"));
-    TRY(run_on_node(&reply, f, m, TAKE(argv), NULL));
-    const char *complete = doc_text(reply, "stdout");
-    for (size_t i = 0; i < names->n; i++) {
-        const char *at = complete ? strstr(complete, names->at[i]) : NULL;
-        size_t n = strlen(names->at[i]);
-        if (!at || (at[n] && !strchr("\n \t", at[n])))
-            return err_hint(
-                err_new(ERR_FAILED, "image %s is not complete in the runtime after its import", names->at[i]),
-                "look at the free space of /var/lib/containerd, then apply again");
-    }
-    return NULL;
-}
-
-struct err *deliver_images(struct fleet *f, struct member *m)
-{
-    OWN_STRS struct strs names = {0};
-    TRY(missing_images(&names, m));
-    if (!names.n)
-        return NULL;
-    if (!m->imported)
-        TRY_CTX(import(f, m), "import images");
-    TRY_CTX(check_complete(f, m, &names), "check images");
-    struct doc *args = doc_new_map();
-    doc_set(args, "names", doc_clone(doc_get(m->want->manifest, "images")));
-    doc_set_bool(args, "replace", true);
-    TRY(node_call(NULL, m->node, "image.recorded", args, f->x->cancel));
-    event_emit(f->x->events, EVENT_DONE, m->host->name, "%zu images imported", names.n);
-    return NULL;
-}
-
 /* ---- activation ---- */
 
 #define JOURNAL_LINES 12 /* systemd's own last words on a restart are about five */
@@ -298,11 +193,11 @@ struct beside {
 static void *import_main(void *arg)
 {
     struct beside *b = arg;
-    b->failed = import(b->f, b->m);
+    b->failed = images_import(b->f, b->m);
     return NULL;
 }
 
-/* Without a thread there is no haste: deliver_images() does it. */
+/* Without a thread there is no haste: images_deliver() does it. */
 static void on_event(void *arg, const struct doc *event)
 {
     struct beside *b = arg;
@@ -323,7 +218,7 @@ static struct err *activate(struct fleet *f, struct member *m, struct doc *args)
         err_free(b.failed);
         return err_wrap(with_journal(e, m->done), "activate");
     }
-    return err_wrap(b.failed, "import images");
+    return b.failed;
 }
 
 struct err *deliver_activate(struct fleet *f, struct member *m)
@@ -334,7 +229,7 @@ struct err *deliver_activate(struct fleet *f, struct member *m)
     struct doc *args = doc_new_map();
     doc_set_int(args, "generation", doc_int(m->diff, "number", 0));
     doc_set_text(args, "digest", m->want->digest);
-    doc_set_text(args, "release", bundle_digest(f->x->bundle));
+    doc_set_text(args, "release", bundle_digest(f->x->bundles[0]));
     TRY(activate(f, m, args));
     event_emit(f->x->events, EVENT_DONE, m->host->name, "generation %.12s is active", m->want->digest);
     return NULL;

@@ -12,5 +12,3 @@ struct err *deliver_runtime(struct fleet *f, struct member *m, const char *name,
  * the moment on at which the runtime is ready. Fills m->done.
  */
 struct err *deliver_activate(struct fleet *f, struct member *m) ERR_MUST;
-/* Imports missing images that deliver_activate() had no reason to, checks that all are complete, and records them. */
-struct err *deliver_images(struct fleet *f, struct member *m) ERR_MUST;

@@ -16,6 +16,7 @@ static const char start_format[] =
     "metadata: {name: %s}\n"
     "spec:\n"
     "  release: ./minimal.csn.tar          # the bundle\n"
+    "  addons: []                          # more bundles, each built for this release\n"
     "  trust: [release.pub]                # the public key that it was signed with\n"
     "  profile: minimal\n"
     "  network: {pods: 10.244.0.0/16, services: 10.96.0.0/16, dns: {upstream: []}}\n"

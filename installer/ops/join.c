@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "etcd/join.h"
 #include "ops/deliver.h"
+#include "ops/images.h"
 #include "ops/reach.h"
 #include "run/pool.h"
 
@@ -127,7 +128,7 @@ static struct err *activate_and_promote(void *arg, size_t i)
         return promote(j);
     struct err *e = deliver_activate(j->f, j->m);
     if (!e)
-        e = deliver_images(j->f, j->m);
+        e = images_deliver(j->f, j->m);
     atomic_store(&j->over, true);
     return e;
 }

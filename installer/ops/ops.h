@@ -47,8 +47,9 @@ struct err *ops_plan(struct doc **ret, const struct run *r) ERR_MUST;
  */
 struct err *ops_apply(struct doc **ret, const struct run *r) ERR_MUST;
 
-/* {release, nodes: [{name, roles, state, generation, wanted, version, units: [...], certificates: [...]}],
- * etcd: {healthy, leader, members, version, alarms, each: [{name, healthy, leader, ...}]}, ready}. */
+/* {release: {digest, profile, version}, addons: [the same], nodes: [{name, roles, state, generation, wanted, version,
+ * units: [...], certificates: [...]}], etcd: {healthy, leader, members, version, alarms, each: [{name, healthy, leader,
+ * ...}]}, ready}. */
 struct err *ops_status(struct doc **ret, const struct run *r) ERR_MUST;
 
 /* A kubeconfig with a client certificate of `hours`, for the API server of host `via` (NULL: the first that

@@ -186,6 +186,14 @@ static bool all_ok(const struct doc *d)
     return doc_bool(d, "etcd.healthy", false) && doc_bool(d, "api.ready", false);
 }
 
+static void add_release(struct doc *d, const struct bundle *b)
+{
+    static const char *const copied[] = {"profile", "version"};
+    doc_set_text(d, "digest", bundle_digest(b));
+    for (size_t i = 0; i < ARRAY_LEN(copied); i++)
+        doc_set(d, copied[i], doc_clone(doc_get(doc_get(bundle_release(b), "predicate"), copied[i])));
+}
+
 struct err *ops_status(struct doc **ret, const struct run *r)
 {
     OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
@@ -196,9 +204,10 @@ struct err *ops_status(struct doc **ret, const struct run *r)
     struct doc *d = doc_new_map();
     doc_set_text(d, "cluster", x.cluster->name);
     struct doc *release = doc_set(d, "release", doc_new_map());
-    doc_set_text(release, "digest", bundle_digest(x.bundle));
-    const char *version = doc_text(x.release.head, "version");
-    doc_set_text(release, "version", version ? version : "");
+    add_release(release, x.bundles[0]);
+    struct doc *addons = doc_set(d, "addons", doc_new_list());
+    for (size_t i = 1; i < x.n_bundles; i++)
+        add_release(doc_add(addons, doc_new_map()), x.bundles[i]);
     add_cluster(d, &f, &api_nodes);
     struct doc *nodes = doc_set(d, "nodes", doc_new_list());
     for (size_t i = 0; i < f.n; i++)

@@ -66,6 +66,33 @@ static void diff_runtime(struct doc *into, const struct doc *files, const struct
     }
 }
 
+static char *image_name(const struct doc *image)
+{
+    return strndup(image->text, strcspn(image->text, "@"));
+}
+
+static bool has_image_name(const struct doc *images, const char *name)
+{
+    DOC_EACH (i, images)
+        if (str_starts(i->text, name) && i->text[strlen(name)] == '@')
+            return true;
+    return false;
+}
+
+/* An image that nobody wants any more is not taken away: a pod may run it, and only the kubelet knows. */
+static void diff_images(struct doc *d, const struct doc *want, const struct doc *have)
+{
+    struct doc *import = doc_set(d, "images", doc_new_list()), *unpin = doc_set(d, "unpin", doc_new_list());
+    DOC_EACH (i, want)
+        if (!doc_list_has(have, i->text))
+            doc_add_text(import, i->text);
+    DOC_EACH (i, have) {
+        OWN_FREE char *name = image_name(i);
+        if (name && !has_image_name(want, name) && !doc_list_has(unpin, name))
+            doc_add_text(unpin, name);
+    }
+}
+
 struct doc *diff_node(const struct generation *want, const struct doc *state, int64_t now_s)
 {
     struct doc *d = doc_new_map();
@@ -78,17 +105,16 @@ struct doc *diff_node(const struct generation *want, const struct doc *state, in
     doc_set_bool(d, "fresh", fresh);
     doc_set_bool(d, "activate", activate);
     struct doc *units = doc_set(d, "units", doc_new_list()), *leafs = doc_set(d, "leafs", doc_new_list());
-    struct doc *images = doc_set(d, "images", doc_new_list()), *runtime = doc_set(d, "runtime", doc_new_list());
+    struct doc *runtime = doc_set(d, "runtime", doc_new_list());
     if (activate)
         diff_units(units, want, state);
     diff_leafs(leafs, want, state, now_s);
     diff_runtime(runtime, want->runtime, state);
     if (fresh)
         diff_runtime(runtime, want->initial, state);
-    DOC_EACH (i, doc_get(want->manifest, "images"))
-        if (!doc_list_has(doc_get(state, "images"), i->text))
-            doc_add_text(images, i->text);
-    doc_set_int(d, "changes", (int64_t)(activate + doc_len(leafs) + doc_len(images) + doc_len(runtime)));
+    diff_images(d, doc_get(want->manifest, "images"), doc_get(state, "images"));
+    size_t images = doc_len(doc_get(d, "images")) + doc_len(doc_get(d, "unpin"));
+    doc_set_int(d, "changes", (int64_t)(activate + doc_len(leafs) + images + doc_len(runtime)));
     return d;
 }
 
@@ -108,5 +134,7 @@ struct err *diff_text(struct buf *out, const struct doc *diff)
         TRY(buf_fmt(out, "%s:   %s %s\n", host, doc_text(u, "action"), doc_text(u, "name")));
     DOC_EACH (i, doc_get(diff, "images"))
         TRY(buf_fmt(out, "%s: import image %.*s\n", host, (int)strcspn(i->text, "@"), i->text));
+    DOC_EACH (i, doc_get(diff, "unpin"))
+        TRY(buf_fmt(out, "%s: unpin image %s\n", host, i->text));
     return NULL;
 }

@@ -8,8 +8,9 @@
 
 /*
  * Compares. `state` is the helper's answer to "state", `now_s` the time that certificates are judged by. The
- * result: {host, from, to, fresh, activate, units: [{name, action}], leafs: [{name, reason}], images:
- * [name@digest], runtime: [name], changes}. changes is 0 when the node is as wanted.
+ * result: {host, from, to, fresh, activate, units: [{name, action}], leafs: [{name, reason}], images: [name@digest],
+ * unpin: [name], runtime: [name], changes}. `images` are to be imported, `unpin` are left to the kubelet's image
+ * collection. changes is 0 when the node is as wanted.
  */
 struct doc *diff_node(const struct generation *want, const struct doc *state, int64_t now_s);
 /* One line for each change, for people, appended to `out`. */

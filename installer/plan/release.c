@@ -18,6 +18,63 @@ static const struct doc *entry_named(const struct doc *list, const char *name)
     return NULL;
 }
 
+/* ---- add-ons ---- */
+
+static const char *hex_of(const char *digest)
+{
+    return digest && str_starts(digest, "sha256:") ? digest + 7 : digest;
+}
+
+static struct err *check_requires(const struct doc *head, const char *digest)
+{
+    const struct doc *requires = doc_get(head, "requires");
+    const char *profile = doc_text(head, "profile");
+    DOC_EACH (v, requires) {
+        const char *wanted = hex_of(doc_text(v, "releaseDigest"));
+        if (!str_eq(wanted, digest))
+            return err_hint(err_new(ERR_UNTRUSTED,
+                                    "E_REQUIRES: add-on \"%s\" was built for release %.12s, this is %.12s", profile,
+                                    wanted, digest),
+                            "build it for this release (`caisson bundle build --requires FILE`), or give both as they "
+                            "were delivered together");
+    }
+    if (requires && requires->child)
+        return NULL;
+    return err_hint(err_new(ERR_UNTRUSTED, "E_REQUIRES: \"%s\" is no add-on: it requires no release", profile),
+                    "name it as `release`, or leave it out of `addons`");
+}
+
+/* The names of artifacts become variables, those of images are the runtime's: each must mean one thing. */
+static struct err *check_once(const struct release *r, const struct doc *component)
+{
+    static const char *const lists[] = {"artifacts", "images"};
+    const struct doc *all = doc_get(r->head, "components");
+    if (entry_named(all, doc_text(component, "name")))
+        return err_new(ERR_UNTRUSTED, "component \"%s\" is there already", doc_text(component, "name"));
+    DOC_EACH (c, all)
+        for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+            DOC_EACH (v, doc_get(component, lists[i]))
+                if (entry_named(doc_get(c, lists[i]), doc_text(v, "name")))
+                    return err_new(ERR_UNTRUSTED, "\"%s\" of component \"%s\" is in component \"%s\" already",
+                                   doc_text(v, "name"), doc_text(component, "name"), doc_text(c, "name"));
+    return NULL;
+}
+
+struct err *release_extend(struct release *r, const struct doc *head, const char *digest)
+{
+    TRY(check_requires(head, digest));
+    DOC_EACH (c, doc_get(head, "components")) {
+        TRY_CTX(check_once(r, c), "add-on \"%s\"", doc_text(head, "profile"));
+        doc_add(doc_get(r->head, "components"), doc_clone(c));
+    }
+    struct doc *totals = doc_get(r->head, "totals");
+    DOC_EACH (v, doc_get(head, "totals"))
+        doc_set_int(totals, v->key, doc_int(totals, v->key, 0) + v->num);
+    return NULL;
+}
+
+/* ---- definitions ---- */
+
 struct err *release_add(struct release *r, struct doc *definition, struct doc *objects)
 {
     const char *name = doc_text(definition, "metadata.name");
@@ -31,11 +88,6 @@ struct err *release_add(struct release *r, struct doc *definition, struct doc *o
     doc_set_text(definition, "name", copy ? copy : "");
     doc_set_text(definition, "version", version);
     return NULL;
-}
-
-static const char *hex_of(const char *digest)
-{
-    return digest && str_starts(digest, "sha256:") ? digest + 7 : digest;
 }
 
 static const struct doc *artifact_where(const struct release *r, const char *key, const char *value)

@@ -49,8 +49,14 @@ static void status_is_one_screen(void **state)
 {
     (void)state;
     OWN_OUTCOME struct outcome o = RUN(NULL, "status");
+<<<<<<< HEAD
     expect(&o, 3, /* a host is unreachable */
            "cluster plant-7: NOT READY\nrelease 1.36.3 (0123456789ab)\n\n"
+=======
+    expect(&o, 0,
+           "cluster plant-7: NOT READY\nrelease minimal 1.36.3 (0123456789ab)\n"
+           "add-on  minimal-test 1.36.2 (456789abcdef)\n\n"
+>>>>>>> 1683966 (Take add-on bundles beside the release)
            "NODE  ROLES                 STATE        KUBERNETES  VERSION  GENERATION\n"
            "cp-1  control-plane,worker  degraded     Ready       v1.36.3  4 (aaaaaaaaaaaa)\n"
            "w-1   worker                unreachable  -           -        -, wanted bbbbbbbbbbbb\n"

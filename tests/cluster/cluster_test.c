@@ -131,6 +131,8 @@ static void wrong_types(void **state)
         {5, "  release: true", "5:12: release must be text, not true or false", NULL},
         {5, "  release:", "5:11: release must be text, not nothing", NULL},
         {6, "  trust: release.pub", "6:10: trust must be a list, not text", NULL},
+        {6, "  trust: [a.pub]\n  addons: a.tar", "7:11: addons must be a list, not text", NULL},
+        {6, "  trust: [a.pub]\n  addons: [{a: b}]", "7:12: each entry must be text, not a map", NULL},
         {6, "  trust: [a.pub, 7]", "6:18: each entry must be text, not a whole number", NULL},
         {9, "    pods: 10", "9:11: pods must be text, not a whole number", NULL},
         {11, "    dns: [10.0.0.53]", "11:10: dns must be a map, not a list", NULL},
@@ -191,6 +193,8 @@ static void bad_values(void **state)
         {2, "kind: Component", "2:7: kind: must be Cluster", NULL},
         {5, "  release: \"\"", "5:12: release: empty", NULL},
         {6, "  trust: [\"\"]", "6:11: entry: empty", NULL},
+        {6, "  trust: [a.pub]\n  addons: [\"a\\nb\"]", "7:12: entry: a control character in the value", NULL},
+        {6, "  trust: [a.pub]\n  addons: [\"\"]", "7:12: entry: empty", NULL},
         {11, "    dns: {upstream: [dns.example.com]}", "11:22: upstream: not the IPv4 address of a name server", NULL},
         {13, "    ssh: {user: -oProxyCommand=x}", "13:17: user: not a user's name", NULL},
         {13, "    ssh: {user: \"\"}", "13:17: user: not a user's name", NULL},
@@ -409,6 +413,23 @@ static void files(void **state)
     assert_null(c);
 }
 
+static void addons(void **state)
+{
+    (void)state;
+    OWN_FOLDER char *folder = check_folder();
+    OWN(cluster_freep) struct cluster *c = NULL;
+    write_with(folder, 6, "  trust: [release.pub]\n  addons: [more/a.csn.tar, /b.csn.tar]");
+    OK(load_file(&c, folder));
+    OWN_FREE char *first = str_fmt("%s/more/a.csn.tar", c->dir);
+    assert_int_equal(c->addons.n, 2);
+    assert_string_equal(c->addons.at[0], first);
+    assert_string_equal(c->addons.at[1], "/b.csn.tar");
+    cluster_free(TAKE(c));
+    write_with(folder, 6, "  trust: [release.pub]\n  addons: []");
+    OK(load_file(&c, folder));
+    assert_int_equal(c->addons.n, 0);
+}
+
 static void values(void **state)
 {
     (void)state;
@@ -510,7 +531,8 @@ static void poison_one(struct sweep *s, struct doc *v, const char *path, const s
     } else {
         if (p->control)
             fail_msg("%s: \"%s\" was accepted", path, p->text);
-        if (!str_eq(path, ".spec.release") && !str_eq(path, ".spec.trust[]") && !str_ends(path, ".ssh.key"))
+        if (!str_eq(path, ".spec.release") && !str_eq(path, ".spec.trust[]") && !str_eq(path, ".spec.addons[]") &&
+            !str_ends(path, ".ssh.key"))
             fail_msg("%s: accepts \"%s\"; only file names may", path, p->text);
         assert_true(doc_equal(c->doc, s->doc));
         s->accepted++;
@@ -566,13 +588,21 @@ static void poisoned_strings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unknown_keys), cmocka_unit_test(duplicate_keys),
-        cmocka_unit_test(wrong_types),  cmocka_unit_test(missing_keys),
-        cmocka_unit_test(not_yaml),     cmocka_unit_test(bad_values),
-        cmocka_unit_test(names),        cmocka_unit_test(labels_and_taints),
-        cmocka_unit_test(twins),        cmocka_unit_test(networks),
-        cmocka_unit_test(quorum),       cmocka_unit_test(files),
-        cmocka_unit_test(values),       cmocka_unit_test(poisoned_strings),
+        cmocka_unit_test(unknown_keys),
+        cmocka_unit_test(duplicate_keys),
+        cmocka_unit_test(wrong_types),
+        cmocka_unit_test(missing_keys),
+        cmocka_unit_test(not_yaml),
+        cmocka_unit_test(bad_values),
+        cmocka_unit_test(names),
+        cmocka_unit_test(labels_and_taints),
+        cmocka_unit_test(twins),
+        cmocka_unit_test(networks),
+        cmocka_unit_test(quorum),
+        cmocka_unit_test(files),
+        cmocka_unit_test(addons),
+        cmocka_unit_test(values),
+        cmocka_unit_test(poisoned_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

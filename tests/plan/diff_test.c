@@ -38,7 +38,7 @@ static void pair_init(struct pair *p)
         yaml("generation: 7\npending: false\ndigest: " DIGEST_A "\n"
              "units: [{name: a.service, inputs: i1}, {name: b.service, inputs: i2}, {name: c.socket, inputs: i3}]\n"
              "leafs: {api: {description: d1}, peer: {description: d2}}\n"
-             "images: [\"x/z:1@sha256:2\", \"x/y:1@sha256:1\", \"old@sha256:0\"]\n");
+             "images: [\"x/z:1@sha256:2\", \"x/y:1@sha256:1\"]\n");
     DOC_EACH (l, doc_get(p->state, "leafs"))
         doc_set_int(l, "notAfter", NOW + LEAF_LIFE_S);
     OK(digest_hex(hex, "10.0.0.1:6443", 13));
@@ -170,6 +170,16 @@ static void image_of_that_name(struct pair *p)
     doc_set(p->state, "images", yaml("[\"x/z:1@sha256:2\", \"x/y:1@sha256:9\"]"));
 }
 
+static void image_left(struct pair *p)
+{
+    doc_add(doc_get(p->state, "images"), yaml("\"x/y:10@sha256:0\""));
+}
+
+static void images_exchanged(struct pair *p)
+{
+    doc_set(p->state, "images", yaml("[\"x/z:1@sha256:2\", \"x/y@sha256:1\", \"x/y@sha256:0\"]"));
+}
+
 static void runtime_changed(struct pair *p)
 {
     doc_set_text(doc_get(p->state, "runtime"), "lb.targets", DIGEST_B);
@@ -203,7 +213,9 @@ static const struct {
     {leaf_missing, 1, "n1: issue certificate peer (missing)\n"},
     {leaf_described, 1, "n1: issue certificate peer (described otherwise)\n"},
     {image_missing, 1, "n1: import image x/y:1\n"},
-    {image_of_that_name, 1, "n1: import image x/y:1\n"},
+    {image_of_that_name, 1, "n1: import image x/y:1\n"}, /* the import takes its pin over */
+    {image_left, 1, "n1: unpin image x/y:10\n"},
+    {images_exchanged, 2, "n1: import image x/y:1\nn1: unpin image x/y\n"},
     {runtime_changed, 1, "n1: write lb.targets\n"},
     {runtime_missing, 1, "n1: write lb.targets\n"},
     {empty_node, 6,
