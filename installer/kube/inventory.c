@@ -165,6 +165,7 @@ struct err *kube_prune(struct kube *k, struct doc **ret, const struct doc *befor
     DOC_EACH (step, plan)
         if (str_eq(doc_text(step, "action"), "delete"))
             TRY_CTX(prune_one(k, step), "prune");
-    *ret = TAKE(plan);
+    if (ret)
+        *ret = TAKE(plan);
     return NULL;
 }
