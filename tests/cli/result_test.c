@@ -49,21 +49,17 @@ static void status_is_one_screen(void **state)
 {
     (void)state;
     OWN_OUTCOME struct outcome o = RUN(NULL, "status");
-<<<<<<< HEAD
     expect(&o, 3, /* a host is unreachable */
-           "cluster plant-7: NOT READY\nrelease 1.36.3 (0123456789ab)\n\n"
-=======
-    expect(&o, 0,
            "cluster plant-7: NOT READY\nrelease minimal 1.36.3 (0123456789ab)\n"
            "add-on  minimal-test 1.36.2 (456789abcdef)\n\n"
->>>>>>> 1683966 (Take add-on bundles beside the release)
            "NODE  ROLES                 STATE        KUBERNETES  VERSION  GENERATION\n"
            "cp-1  control-plane,worker  degraded     Ready       v1.36.3  4 (aaaaaaaaaaaa)\n"
            "w-1   worker                unreachable  -           -        -, wanted bbbbbbbbbbbb\n"
            "  connect: timed out\n\n"
            "unit    cp-1: kubelet.service is failed (failed)\nunits   1 of 2 run\n"
            "certs   the first to expire is kubelet of cp-1, on 2027-01-02: 200 days left\n"
-           "etcd    healthy, 1 member, leader cp-1, version 3.6.16\netcd    cp-1: healthy, leader\nAPI     ready\n",
+           "etcd    healthy, 1 member, leader cp-1, version 3.6.16\netcd    cp-1: healthy, "
+           "leader\nAPI     ready\n",
            "");
 }
 

@@ -375,7 +375,7 @@ static void objects(void **state)
     int images = 0;
     bool deployment = false;
     check_images(x.objects, doc_get(rendering_of(&x, "w1")->manifest, "images"), &images);
-    assert_int_equal(images, 4);
+    assert_int_equal(images, 5);
     DOC_EACH (o, x.objects) {
         assert_non_null(doc_text(o, "apiVersion"));
         assert_non_null(doc_text(o, "metadata.name"));
