@@ -22,7 +22,8 @@ static struct err *open_file(struct bundle *b, const char *path)
     b->path = strdup(path);
     b->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (b->fd < 0)
-        return err_as(err_os(errno, "bundle %s", path), ERR_USAGE);
+        return err_hint(err_as(err_os(errno, "bundle %s", path), ERR_USAGE),
+                        "is the path right? In cluster.yaml it begins at the folder of that file");
     if (fstat(b->fd, &st) < 0 || !S_ISREG(st.st_mode))
         return err_new(ERR_USAGE, "bundle %s: not a regular file", path);
     return b->path ? NULL : err_os(ENOMEM, "bundle %s", path);
@@ -75,6 +76,15 @@ static struct err *read_head(struct bundle *b, const char *const trust[], size_t
     return check_root_agrees(b, &who);
 }
 
+/* Every refusal has a way out; most of them have the same. */
+static struct err *with_way_out(struct err *e)
+{
+    if (!e || err_kind(e) != ERR_UNTRUSTED || err_hint_text(e))
+        return e;
+    return err_hint(e,
+                    "it is not the file that was signed: get it again from where you trust it; nothing of it was used");
+}
+
 struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
 {
     OWN_BUNDLE struct bundle *b = calloc(1, sizeof *b);
@@ -82,8 +92,8 @@ struct err *bundle_open(struct bundle **ret, const char *path, const char *const
         return err_os(ENOMEM, "bundle %s", path);
     b->fd = -1;
     TRY(open_file(b, path));
-    TRY(read_head(b, trust, n_trust));
-    TRY(read_index(b));
+    TRY(with_way_out(read_head(b, trust, n_trust)));
+    TRY(with_way_out(read_index(b)));
     *ret = TAKE(b);
     return NULL;
 }
@@ -156,8 +166,8 @@ struct err *bundle_verify(const struct bundle *b, bundle_progress progress, void
     struct meter meter = {
         .call = progress, .self = self, .total = (uint64_t)doc_int(b->release, "predicate.totals.bytes", 0)};
     (void)posix_fadvise(b->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* advice only */
-    TRY(verify_members(b, &meter));
-    return oci_check_closure(b);
+    TRY(with_way_out(verify_members(b, &meter)));
+    return with_way_out(oci_check_closure(b));
 }
 
 /* ---- what it says ---- */

@@ -27,10 +27,12 @@ static struct err *load_key(struct key **ret, const char *file)
     OWN_BUF struct buf pem = {.max = KEY_FILE_MAX};
     OWN_FD int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return err_as(err_os(errno, "public key %s", file), ERR_USAGE);
+        return err_hint(err_as(err_os(errno, "public key %s", file), ERR_USAGE),
+                        "name the publisher's public key in `trust`, or with --trust");
     TRY_CTX(fd_read_all(fd, &pem), "public key %s", file);
-    TRY_CTX(key_public_from_pem(ret, buf_text(&pem), pem.len), "E_KEY_SCHEME: public key %s", file);
-    return NULL;
+    struct err *e = key_public_from_pem(ret, buf_text(&pem), pem.len);
+    return err_hint(err_wrap(e, "E_KEY_SCHEME: public key %s", file),
+                    "it must be a public key in PEM, as `caisson key generate` writes it: NAME.pub");
 }
 
 /* What was signed, and by whom it may be: the first trusted key with a signature there decides. */

@@ -17,6 +17,8 @@ static char *absolute(const struct cluster *c, const char *path)
     const char *home = getenv("HOME");
     if (str_starts(path, "~/") && home)
         return str_fmt("%s%s", home, path + 1);
+    while (str_starts(path, "./"))
+        path += 2;
     return *path == '/' ? strdup(path) : str_fmt("%s/%s", c->dir, path);
 }
 

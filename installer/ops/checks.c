@@ -50,7 +50,7 @@ static void check_error(struct doc *checks, const struct member *m)
     const char *hint = err_hint_text(m->error);
     add(checks,
         (struct check){named ? rows[kind].id : "reachable", "fail", named ? rows[kind].want : "a login by SSH",
-                       hint ? hint : "is the machine on, sshd running, the address in cluster.yaml right?"},
+                       hint ? hint : "run it again; is the machine still on?"},
         err_text(m->error));
 }
 

@@ -9,13 +9,16 @@ static struct err *unknown(const struct doc *v, const char *what, const struct d
 {
     const char *words[256];
     size_t n = 0;
+    OWN_BUF struct buf all = {0};
     DOC_EACH (k, known)
-        if (n < ARRAY_LEN(words))
+        if (n < ARRAY_LEN(words)) {
             words[n++] = k->key;
+            TRY(buf_fmt(&all, "%s%s", all.len ? ", " : "", k->key));
+        }
     const char *near = schema_nearest(v->key, words, n);
     struct doc at = {.file = v->file, .line = v->key_line, .col = v->key_col}; /* the key is what is wrong */
     struct err *e = doc_err(ERR_USAGE, &at, "unknown %s \"%s\"", what, v->key);
-    return near ? err_hint(e, "did you mean \"%s\"?", near) : e;
+    return near ? err_hint(e, "did you mean \"%s\"?", near) : err_hint(e, "there are: %s", buf_text(&all));
 }
 
 /* The character that is in the way, for an error: never a raw control character or half of a longer one. */
@@ -26,19 +29,24 @@ static struct err *bad_character(const struct doc *v, unsigned char c)
     return err_hint(e, "letters, digits and any of _ . : / , = @ + %% -");
 }
 
+static struct err *wrong_type(const struct doc *v, const char *want, const char *example)
+{
+    return err_hint(doc_err(ERR_USAGE, v, "%s must be %s", v->key, want), "%s", example);
+}
+
 /* A type that is neither int nor bool is text, with the rule for text. */
 static struct err *check_type(const struct doc *v, const char *type)
 {
     if (str_eq(type, "int"))
-        return v->kind == DOC_INT ? NULL : doc_err(ERR_USAGE, v, "%s must be a whole number", v->key);
+        return v->kind == DOC_INT ? NULL : wrong_type(v, "a whole number", "write a number such as 10, without quotes");
     if (str_eq(type, "bool"))
-        return v->kind == DOC_BOOL ? NULL : doc_err(ERR_USAGE, v, "%s must be true or false", v->key);
+        return v->kind == DOC_BOOL ? NULL : wrong_type(v, "true or false", "write true or false, without quotes");
     if (v->kind != DOC_STRING && v->kind != DOC_INT)
-        return doc_err(ERR_USAGE, v, "%s must be text", v->key);
+        return wrong_type(v, "text", "write one text, in quotes when it looks like something else");
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/,=@+%-";
     size_t n = strspn(v->text, plain);
     if (!*v->text)
-        return doc_err(ERR_USAGE, v, "%s: empty", v->key);
+        return err_hint(doc_err(ERR_USAGE, v, "%s: empty", v->key), "write the value, or take the line out");
     return v->text[n] ? bad_character(v, (unsigned char)v->text[n]) : NULL;
 }
 
@@ -85,7 +93,7 @@ static struct err * override(struct doc *vars, const struct release *r, const st
     if (!doc_get(known, group->key))
         return unknown(group, "component in overrides:", known);
     if (group->kind != DOC_MAP)
-        return doc_err(ERR_USAGE, group, "%s must be a map of settings", group->key);
+        return wrong_type(group, "a map of settings", "write {setting: value}");
     DOC_EACH (v, group) {
         const struct doc *row = setting_row(r, group->key, v->key);
         if (!row)

@@ -210,7 +210,8 @@ static struct err *session_methods(struct ssh *s, const char *hostkey_pref)
     return NULL;
 }
 
-struct err *session_open(struct ssh **ret, const struct ssh_target *t, const char *hostkey_pref, const struct cancel *c)
+static struct err *open_one(struct ssh **ret, const struct ssh_target *t, const char *hostkey_pref,
+                            const struct cancel *c)
 {
     OWN(ssh_freep) struct ssh *s = NULL;
     TRY(session_new(&s, t, c));
@@ -228,6 +229,14 @@ struct err *session_open(struct ssh **ret, const struct ssh_target *t, const cha
         return session_err(s, "SSH handshake");
     *ret = TAKE(s);
     return NULL;
+}
+
+struct err *session_open(struct ssh **ret, const struct ssh_target *t, const char *hostkey_pref, const struct cancel *c)
+{
+    struct err *e = open_one(ret, t, hostkey_pref, c);
+    if (!e || err_kind(e) != ERR_UNREACHABLE || err_hint_text(e))
+        return e;
+    return err_hint(e, "is the machine on, does sshd run, are address and port right?");
 }
 
 const char *ssh_cipher(const struct ssh *s)

@@ -1,0 +1,372 @@
+#!/usr/bin/env bash
+# Bad input, and what it gets: exit code, place, words, way out. The real caisson; no machine but listeners on loopback.
+# usage: badinput_test.sh CAISSON SOURCE-FOLDER
+# shellcheck disable=SC2016 # what the shell must not expand is what is tried here
+set -uo pipefail
+caisson=$(readlink -f "$1") source=$2
+work=$(mktemp -d -t caisson-badinput.XXXXXX)
+readonly caisson source work
+pids=()
+finish() {
+    local pid
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+    rm -rf -- "$work"
+}
+trap finish EXIT
+unset SSH_AUTH_SOCK SOURCE_DATE_EPOCH CAISSON_FACTS_OVERRIDE
+export HOME=$work/home XDG_CONFIG_HOME=$work/config CAISSON_CACHE=$work/cache NO_COLOR=1
+mkdir -p "$HOME" "$work/c"
+cd "$work/c" || exit 1
+bad=0 good=0
+
+pass() { good=$((good + 1)) && echo "ok   $1"; }
+fail() {
+    bad=$((bad + 1))
+    echo "FAIL $1: $2"
+    sed 's/^/     /' "$work/err" "$work/out"
+}
+
+# check WHAT COMMAND...
+check() {
+    if "${@:2}"; then pass "$1"; else fail "$1" "is not so"; fi
+}
+# within COMMAND...: true as soon as it succeeds, false when it has not for a minute.
+within() {
+    for _ in $(seq 600); do
+        "$@" 2>/dev/null && return
+        sleep 0.1
+    done
+    return 1
+}
+says() { grep -F -- "$1" "$work/out" "$work/err" >/dev/null; }
+
+# run COMMAND...: its status in $status, its output in $work/out and $work/err.
+run() {
+    timeout 120 "$@" >"$work/out" 2>"$work/err" </dev/null
+    status=$?
+}
+
+# expect WHAT STATUS TEXT FIX COMMAND...: TEXT stands in stderr, FIX in its line "fix:" (both as they are).
+expect() {
+    local what=$1 want=$2 text=$3 fix=$4
+    shift 4
+    run "$@"
+    if [ "$status" != "$want" ]; then
+        fail "$what" "exit status $status, not $want"
+    elif ! grep -qF -- "$text" "$work/err"; then
+        fail "$what" "does not say: $text"
+    elif ! grep -F -- '  fix: ' "$work/err" | grep -cF -- "$fix" >/dev/null; then
+        fail "$what" "does not name the way out: $fix"
+    else
+        pass "$what"
+    fi
+}
+
+# ---- a host that counts who comes ----
+
+cat >"$work/listen.py" <<'PY'
+import socket, sys
+s = socket.create_server(("127.0.0.1", 0), backlog=64)
+print(s.getsockname()[1], flush=True)
+while True:
+    c, _ = s.accept()
+    print("came", flush=True)
+    c.close()
+PY
+python3 "$work/listen.py" >"$work/came" &
+pids+=($!)
+within test -s "$work/came"
+port=$(head -n 1 "$work/came")
+came() { grep -c came "$work/came"; }
+
+# expect_quiet: the same as expect, and nobody came to the host.
+expect_quiet() {
+    local before
+    before=$(came)
+    expect "$@"
+    [ "$before" = "$(came)" ] && return
+    fail "$1" "a host was contacted"
+}
+
+# ---- a small bundle of our own ----
+
+small_bundle() {
+    local blob=$work/cache/blobs/sha256 digest
+    mkdir -p "$blob" "$work/cache/lock" "$work/bundles"
+    head -c 300000 /dev/zero | tr '\0' x >"$work/tool"
+    digest=$(sha256sum "$work/tool" | cut -c 1-64)
+    cp "$work/tool" "$blob/$digest"
+    cat >"$work/tiny.yaml" <<'Y'
+apiVersion: caisson.dev/v1
+kind: Profile
+metadata: {name: tiny}
+spec: {version: 1.0.0, components: [{name: tool, version: 1.2.3}]}
+Y
+    cat >"$work/bundles/tool.yaml" <<'Y'
+apiVersion: caisson.dev/v1
+kind: Component
+metadata: {name: tool, license: MIT, supplier: example, purl: "pkg:generic/tool"}
+versions: [{version: 1.2.3}]
+packages: [{name: tool, roles: [all], files: [{path: bin/tool, from: tool, mode: "0755"}]}]
+settings: {tool: {level: {type: int, default: 3}, word: {type: string, default: plain}}}
+Y
+    cat >"$work/cache/lock/tiny.lock.json" <<J
+{"schema":1,"profile":"tiny","platform":"linux/amd64","entries":[{"component":"tool","file":"tool","id":"tool/1.2.3/tool",
+"kind":"file","purl":"pkg:generic/tool@1.2.3","sha256":"$digest","size":300000,"version":"1.2.3","license":"MIT",
+"platform":"linux/amd64","upstream":{"type":"none","ref":"x"},"urls":[]}]}
+J
+    "$caisson" key generate release && "$caisson" key generate other &&
+        "$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --out good.tar
+}
+if ! small_bundle >"$work/out" 2>"$work/err"; then
+    fail "a small bundle" "could not be built"
+    exit 1
+fi
+
+cat >"$work/good.yaml" <<Y
+apiVersion: caisson.dev/v1
+kind: Cluster
+metadata: {name: plant}
+spec:
+  release: ./good.tar
+  trust: [release.pub]
+  profile: tiny
+  network: {pods: 10.244.0.0/16, services: 10.96.0.0/16, dns: {upstream: [10.0.0.53]}}
+  defaults: {ssh: {user: admin, port: $port, key: id}}
+  hosts:
+    - {name: cp-1, roles: [control-plane], ssh: {address: 127.0.0.1}}
+  overrides: {tool: {level: 4, word: fine}}
+  acknowledge: [single-control-plane]
+Y
+
+# spec [SED-SCRIPT]...: cluster.yaml is the good one, edited.
+spec() {
+    local edits=() edit
+    for edit; do edits+=(-e "$edit"); done
+    if [ $# = 0 ]; then cp "$work/good.yaml" cluster.yaml; else sed "${edits[@]}" "$work/good.yaml" >cluster.yaml; fi
+}
+# wrong WHAT PLACE TEXT FIX SED-SCRIPT...: validate refuses the edited file at PLACE, and plan does before it goes anywhere.
+wrong() {
+    local what=$1 place=$2 text=$3 fix=$4
+    shift 4
+    spec "$@"
+    expect_quiet "$what" 64 "cluster.yaml:$place: $text" "$fix" "$caisson" validate --no-bundle
+    expect_quiet "$what, and plan" 64 "cluster.yaml:$place: $text" "$fix" "$caisson" plan
+}
+# second NAME ROLE ADDRESS: the edit that adds a second host, as line 12.
+second() { printf '11a\\    - {name: %s, roles: [%s], ssh: {address: %s}}' "$@"; }
+
+# ---- it works when nothing is wrong ----
+
+spec
+"$caisson" init >"$work/out" 2>"$work/err" || fail "init" "exit status $?"
+run "$caisson" validate
+check "a good file and bundle are valid" test "$status" = 0
+before=$(came)
+expect "plan goes to the host" 3 "cp-1" "is the machine on" "$caisson" plan
+check "the listener sees who comes" test "$(came)" != "$before"
+
+# ---- cluster.yaml ----
+
+wrong "unknown key" 6:3 'unknown key "trsut"' 'did you mean "trust"?' 's/^  trust:/  trsut:/'
+wrong "unknown key that resembles none" 6:3 'unknown key "zzzzzzzz"' 'known here: release' 's/^  trust:/  zzzzzzzz:/'
+wrong "duplicate key" 8:3 'duplicate key "profile" (first on line 7)' 'keep one' '7a\  profile: tiny'
+wrong "wrong type" 6:10 'trust must be a list, not text' 'write [one, another]' 's/\[release.pub\]/release.pub/'
+wrong "wrong type of a number" 9:39 'port must be a whole number, not text' 'without quotes' "s/port: $port/port: \"$port\"/"
+wrong "missing key" 5:3 '"profile" is missing' 'add `profile:`' '/^  profile/d'
+wrong "no YAML" 4:5 "did not find expected" 'YAML' 's/^metadata.*/metadata: {name: plant/'
+wrong "duplicate host name" 12:14 'duplicate host name "cp-1" (first on line 11)' 'a name of its own' "$(second cp-1 worker 127.0.0.2)"
+wrong "duplicate address" 12:52 'duplicate address 127.0.0.1 (host "cp-1" has it)' 'one of the two' "$(second cp-2 worker 127.0.0.1)"
+wrong "pod and service networks overlap" 8:19 'the pod network and the service network overlap' 'share no address' 's/10.96.0.0/10.244.0.0/'
+wrong "host in the pod network" 11:60 'address: 127.0.0.1 lies in the pod network' 'choose other blocks' 's/10.244.0.0/127.0.0.0/; s/{address/ {address/'
+wrong "host in the service network" 11:59 'address: 127.0.0.1 lies in the service network' 'choose other blocks' 's/10.96.0.0/127.0.0.0/'
+wrong "a pod network that is too small" 8:19 'pods: a /25 block has room for 0 nodes' 'use a /24 or larger' 's,10.244.0.0/16,10.244.0.0/25,'
+wrong "no network" 8:19 'pods: "10.244.0.0" is no IPv4 block' '10.244.0.0/16' 's,10.244.0.0/16,10.244.0.0,'
+wrong "a host's name that is not DNS-1123" 11:14 'name: not a DNS-1123 name' 'lower-case letters' 's/cp-1/CP_1/'
+wrong "a cluster's name that is not DNS-1123" 3:18 'name: not a DNS-1123 name' 'lower-case letters' 's/plant/my plant/'
+wrong "a profile's name that is not DNS-1123" 7:12 'profile: not a DNS-1123 name' 'lower-case letters' 's,tiny,../tiny,'
+wrong "a host's address that is a name" 11:59 'address: "cp-1.example" is no IPv4 address' 'names are not looked up' 's/127.0.0.1/cp-1.example/'
+wrong "an unknown role" 11:28 'unknown role "control-plan"' 'did you mean "control-plane"?' 's/control-plane\]/control-plan]/'
+wrong "one control-plane node without its acknowledgement" 11:5 'one control-plane node: the cluster stops when this machine stops' 'acknowledge: [single-control-plane]' '/acknowledge/d'
+wrong "an acknowledgement of nothing" 13:17 'no warning is called "single"' 'single-control-plane' 's/single-control-plane/single/'
+
+spec "$(second cp-2 control-plane 127.0.0.2)" 's/acknowledge: .*/acknowledge: []/'
+run "$caisson" validate
+if [ "$status" = 0 ] && [ "$(cat "$work/out" "$work/err" | grep -cF 'even-control-plane: 2 control-plane nodes survive the loss of 0, as 1 would')" = 1 ]; then
+    pass "an even number of control-plane nodes is warned of once, with the reason"
+else
+    fail "an even number of control-plane nodes is warned of once, with the reason" "exit status $status"
+fi
+
+rm cluster.yaml
+expect "no cluster.yaml" 64 "cluster.yaml: No such file" 'caisson init' "$caisson" plan
+: >cluster.yaml
+expect "an empty cluster.yaml" 64 "cluster.yaml: empty" 'caisson init' "$caisson" plan
+printf '\n\n# nothing\n' >cluster.yaml
+expect "a cluster.yaml of comments" 64 "cluster.yaml: empty" 'YAML' "$caisson" plan
+head -c 20000000 /dev/zero | tr '\0' '#' >cluster.yaml
+expect "a huge cluster.yaml" 64 "cluster.yaml" "-c FILE" "$caisson" plan
+head -c 100000 "$caisson" >cluster.yaml
+expect "a binary cluster.yaml" 64 "cluster.yaml:1:" 'YAML' "$caisson" plan
+rm cluster.yaml && mkdir cluster.yaml
+expect "a folder called cluster.yaml" 64 "cluster.yaml" '-c FILE' "$caisson" plan
+rmdir cluster.yaml
+
+# ---- the bundle: refused before any host is contacted ----
+
+# refused WHAT STATUS TEXT FIX: by every verb that reads the bundle.
+refused() {
+    local verb
+    for verb in validate preflight plan apply status; do
+        expect_quiet "$1: $verb" "$2" "$3" "$4" "$caisson" "$verb"
+    done
+}
+spec 's/good.tar/none.tar/'
+refused "missing bundle" 64 "none.tar: No such file" "is the path right?"
+spec 's/good.tar/bad.tar/'
+size=$(stat -c %s good.tar)
+for at in 0 200 600 3000 $((size / 2)) $((size - 1500)) $((size - 1)); do
+    cp good.tar bad.tar
+    python3 -c 'import sys; f = open("bad.tar", "r+b"); f.seek(int(sys.argv[1])); b = f.read(1)[0]; f.seek(-1, 1); f.write(bytes([b ^ 1]))' "$at"
+    refused "a flipped byte at $at of $size" 4 "bad.tar: " ""
+    expect "a flipped byte at $at: bundle verify" 4 "bad.tar: " "" "$caisson" bundle verify bad.tar --trust release.pub
+done
+head -c $((size / 2)) good.tar >bad.tar
+refused "half a bundle" 4 "E_TRUNCATED" "get it again"
+: >bad.tar
+refused "an empty bundle" 4 "bad.tar" ""
+cp "$caisson" bad.tar
+refused "a file that is no bundle" 4 "E_FORMAT" ""
+python3 - <<'PY'
+data = open("good.tar", "rb").read()
+out, at = b"", 0
+while data[at]:
+    name = data[at:at + 100].rstrip(b"\0")
+    size = 512 + (int(data[at + 124:at + 135], 8) + 511) // 512 * 512
+    if not name.startswith(b"caisson/sig/"):
+        out += data[at:at + size]
+    at += size
+open("bad.tar", "wb").write(out + bytes(1024))
+PY
+refused "an unsigned bundle" 4 "E_SIG_NONE" ""
+spec 's/release.pub/other.pub/'
+refused "a bundle signed by another key" 4 "E_KEY_ROLE: the release is signed by key" "comparing its fingerprint"
+spec 's/release.pub/none.pub/'
+refused "a missing public key" 64 "none.pub" ""
+spec 's/profile: tiny/profile: minimal/'
+refused "a bundle of another profile" 4 'cluster.yaml wants "minimal"' '`profile` or `release`'
+spec 's/level: 4/levle: 4/'
+refused "an override of an unknown setting" 64 'cluster.yaml:12:22: ' 'level'
+spec 's/level: 4/level: high/'
+refused "an override of another type" 64 'cluster.yaml:12:29: ' ''
+spec
+mv secrets.vault vault.away
+expect_quiet "no vault" 64 "secrets.vault" 'caisson init' "$caisson" plan
+mv vault.away secrets.vault
+
+# ---- shell metacharacters and newlines in every text of the schema ----
+
+# One line a text: its name in the schema, what stands for it in the good file, and what takes its place (@: the text).
+fields='apiVersion	caisson.dev/v1	@
+kind	kind: Cluster	kind: @
+name	plant	@
+name	cp-1	@
+release	./good.tar	@
+trust	release.pub	@
+profile	tiny	@
+pods	10.244.0.0/16	@
+services	10.96.0.0/16	@
+upstream	10.0.0.53	@
+user	admin	@
+key	key: id	key: @
+roles	control-plane]	@]
+address	127.0.0.1	@
+hostKey	127.0.0.1	127.0.0.1, hostKey: @
+labels	roles:	labels: {zone: @}, roles:
+key	roles:	taints: [{key: @, effect: NoSchedule}], roles:
+value	roles:	taints: [{key: a, value: @, effect: NoSchedule}], roles:
+effect	roles:	taints: [{key: a, effect: @}], roles:
+override	fine	@
+acknowledge	single-control-plane	@'
+poisons=('$(touch PWNED)' '`touch PWNED`' '; touch PWNED' '| touch PWNED' 'x && touch PWNED' 'a\\ntouch PWNED\\n' '-oProxyCommand=touch PWNED'
+    "'; touch PWNED; '" '${IFS}' '%s%n' '\\e[2J' '\\u0085' '../../PWNED' '!!python')
+
+# poison NAME FROM TO: each one is refused with a way out, or nothing comes of it.
+poison() {
+    local name=$1 from=$2 to=$3 p text verb why=''
+    for p in "${poisons[@]}"; do
+        text=${to/@/"\"$p\""}
+        echo "${yaml/"$from"/"$text"}" >cluster.yaml
+        cmp -s cluster.yaml "$work/good.yaml" && { why="nothing was put in for $from"; break; }
+        for verb in "validate --no-bundle" plan; do
+            # shellcheck disable=SC2086 # verb and option
+            run "$caisson" $verb
+            [ "$status" = 0 ] && [ "$verb" != plan ] && continue # not refused: on to the hosts
+            case $status in 3 | 4 | 64) ;; *) why="$verb with $p: exit status $status" ;; esac
+            [ "$status" = 64 ] && ! grep -q '^  fix: ' "$work/err" && why="$verb with $p: no way out"
+            LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]' "$work/err" "$work/out" && why="$verb with $p: control characters in its words"
+            [ -z "$(find "$work" -name '*PWNED*')" ] || why="$verb with $p: IT WAS RUN"
+            [ -z "$why" ] || break 2
+            break
+        done
+    done
+    if [ -z "$why" ]; then pass "no text of $name ($to) is ever run"; else fail "no text of $name is ever run" "$why"; fi
+}
+yaml=$(<"$work/good.yaml")
+while IFS=$'\t' read -r name from to; do poison "$name" "$from" "$to"; done <<<"$fields"
+
+# The table above has every text that the schema knows.
+known=$(sed -nE 's/^ *\{"([a-zA-Z]+)", (DOC_STRING|DOC_LIST, .*elem = DOC_STRING|DOC_LIST, \.elem = DOC_STRING).*/\1/p' "$source/installer/cluster/schema.c" | sort -u)
+missing=$(comm -23 <(echo "$known") <(cut -f 1 <<<"$fields" | sort -u))
+if [ -n "$known" ] && [ -z "$missing" ]; then pass "every text of the schema was tried"; else fail "every text of the schema was tried" "not: $missing"; fi
+
+# ---- host keys, with a real sshd ----
+
+host_keys() {
+    local sshd key sshd_port
+    sshd=$(command -v sshd || echo /usr/sbin/sshd)
+    [ -x "$sshd" ] || { echo "skip host keys: no sshd"; return; }
+    ssh-keygen -q -t ed25519 -N '' -f "$work/host_key"
+    sshd_port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    [ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+    "$sshd" -D -e -f /dev/null -h "$work/host_key" -p "$sshd_port" -o ListenAddress=127.0.0.1 -o PidFile=none -o UsePAM=no \
+        -o AuthorizedKeysFile=none -o PasswordAuthentication=no 2>"$work/sshd.log" &
+    pids+=($!)
+    within bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"' - "$sshd_port"
+    key=$(ssh-keygen -lf "$work/host_key.pub" | cut -d ' ' -f 2)
+    spec "s/port: $port/port: $sshd_port/" "11a\\    - {name: w-1, roles: [worker], ssh: {address: 127.0.0.3, port: 1}}"
+    expect "an unknown host key" 4 "$key (ssh-ed25519) is not known yet" "caisson trust host cp-1" "$caisson" plan
+    expect "an unknown host key, and preflight" 4 "check" "" "$caisson" preflight
+    check "preflight reports the one host" says "fail  cp-1: host-key: "
+    check "and the other" says "fail  w-1: reachable: "
+    expect "trust host without an answer" 6 "host key was not accepted" "--accept SHA256:" "$caisson" trust host cp-1
+    expect "trust host of a host that is not there" 64 'no host "cp-9"' "spec.hosts" "$caisson" trust host cp-9
+    expect "trust host when a later host does not answer" 3 "w-1" "" "$caisson" trust host --accept "$key"
+    check "what was confirmed is said" says "pinned  cp-1"
+    check "and kept" grep -qF "[127.0.0.1]:$sshd_port ssh-ed25519 " known_hosts
+    expect "a known host key, and no login" 3 "login as admin refused" "authorized_keys" "$caisson" plan
+    ssh-keygen -q -t ed25519 -N '' -f "$work/other_key"
+    awk -v k="$(cut -d ' ' -f 2 "$work/other_key.pub")" '{ $3 = k; print }' known_hosts >known.new && mv known.new known_hosts
+    expect "a changed host key" 4 "the host key is $key (ssh-ed25519), which is not the one" "remove the old key" "$caisson" plan
+    expect "a changed host key, and apply" 4 "which is not the one" "somebody may be in between" "$caisson" apply
+}
+host_keys
+
+# ---- the command line ----
+
+spec
+expect "a wrong verb" 64 'no verb "plam"' 'did you mean "plan"?' "$caisson" plam
+expect "a wrong option" 64 'plan has no option --confg' '--config' "$caisson" plan --confg x
+expect "init with a name that is none" 64 'not a DNS-1123 name' 'lower-case letters' "$caisson" init --name 'My Plant'
+expect "init with another name" 64 'calls its cluster "plant"' 'leave --name out' "$caisson" init --name other
+mkdir "$work/new"
+cd "$work/new" || exit 1
+run "$caisson" init --name plant-7
+check "init --name" grep -qF 'metadata: {name: plant-7}' cluster.yaml
+check "init names the vault plainly" grep -qx 'made  secrets.vault' "$work/out"
+cd "$work/c" || exit 1
+expect "simulated facts that are none" 64 'CAISSON_FACTS_OVERRIDE' 'unset' env CAISSON_FACTS_OVERRIDE="$work/none.json" "$caisson" preflight
+echo '{"cp-9": {}}' >"$work/over.json"
+expect_quiet "simulated facts of nobody" 64 '"cp-9" is no host' 'unset' env CAISSON_FACTS_OVERRIDE="$work/over.json" "$caisson" preflight
+echo "$good passed, $bad failed"
+[ "$bad" = 0 ]
