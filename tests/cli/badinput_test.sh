@@ -137,6 +137,7 @@ spec:
     - {name: cp-1, roles: [control-plane], ssh: {address: 127.0.0.1}}
   overrides: {tool: {level: 4, word: fine}}
   acknowledge: [single-control-plane]
+  addons: []
 Y
 
 # spec [SED-SCRIPT]...: cluster.yaml is the good one, edited.
@@ -273,6 +274,7 @@ name	plant	@
 name	cp-1	@
 release	./good.tar	@
 trust	release.pub	@
+addons	addons: []	addons: [@]
 profile	tiny	@
 pods	10.244.0.0/16	@
 services	10.96.0.0/16	@
