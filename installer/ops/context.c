@@ -1,5 +1,7 @@
 #include "ops/context.h"
 
+#include "ops/objects_diff.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -125,6 +127,7 @@ static struct err *render(struct context *x)
     const struct cluster *c = x->cluster;
     TRY(render_vars(&x->vars, c, &x->release, &x->vault->identity));
     TRY(render_objects(&x->objects, &x->release, x->vars));
+    TRY(objects_unique(x->objects));
     x->wanted = calloc(c->n_hosts, sizeof *x->wanted);
     if (!x->wanted)
         return err_os(ENOMEM, "generations");

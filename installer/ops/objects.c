@@ -1,8 +1,8 @@
 #include "ops/objects.h"
 
 #include "base/clock.h"
-#include "crypt/digest.h"
 #include "kube/nodes.h"
+#include "ops/objects_diff.h"
 #include "ops/reach.h"
 
 #include <errno.h>
@@ -10,88 +10,7 @@
 
 enum { READY_MS = 180000, NODE_MS = 300000, OBJECT_MS = 600000 }; /* K8S-10 */
 
-#define CONTROL_PLANE_ROLE "node-role.kubernetes.io/control-plane"
-
-/* ---- manifests ---- */
-
-static struct err *object_digest(char ret[DIGEST_HEX], const struct doc *o)
-{
-    OWN_BUF struct buf bytes = {0};
-    TRY(doc_json_write(&bytes, o));
-    return digest_hex(ret, bytes.at, bytes.len);
-}
-
-static struct err *compare_manifests(struct objects *o, const struct doc *all)
-{
-    DOC_EACH (object, all) {
-        char hex[DIGEST_HEX];
-        TRY(object_digest(hex, object));
-        inventory_add(o->inventory, object, hex);
-        const struct doc *old = inventory_find(o->before, o->inventory->last);
-        if (!old || !str_eq(doc_text(old, "digest"), hex))
-            doc_add(o->apply, doc_clone(object));
-    }
-    return NULL;
-}
-
-/* ---- nodes ---- */
-
-/* A merge patch with what `h` should have and the live node (NULL: none yet) has not; NULL when nothing differs. */
-static struct doc *wanted_labels(const struct host *h)
-{
-    struct doc *labels = h->labels ? doc_clone(h->labels) : doc_new_map();
-    if (h->control_plane)
-        doc_set_text(labels, CONTROL_PLANE_ROLE, "");
-    if (h->worker)
-        doc_set_text(labels, "node-role.kubernetes.io/worker", "");
-    return labels;
-}
-
-/* A control-plane node takes no other work unless it is a worker too. */
-static struct doc *wanted_taints(const struct host *h)
-{
-    struct doc *taints = h->taints ? doc_clone(h->taints) : doc_new_list();
-    if (h->control_plane && !h->worker) {
-        struct doc *t = doc_add(taints, doc_new_map());
-        doc_set_text(t, "key", CONTROL_PLANE_ROLE);
-        doc_set_text(t, "effect", "NoSchedule");
-    }
-    return taints;
-}
-
-static bool labels_hold(const struct doc *live, const struct doc *wanted)
-{
-    DOC_EACH (l, wanted)
-        if (!doc_equal(doc_get(live, l->key), l))
-            return false;
-    return true;
-}
-
-static bool taints_hold(const struct doc *live, const struct doc *wanted)
-{
-    DOC_EACH (t, wanted) {
-        bool found = false;
-        DOC_EACH (l, live)
-            found = found || (str_eq(doc_text(l, "key"), doc_text(t, "key")) &&
-                              str_eq(doc_text(l, "effect"), doc_text(t, "effect")) &&
-                              str_eq(doc_text(l, "value"), doc_text(t, "value")));
-        if (!found)
-            return false;
-    }
-    return true;
-}
-
-static void compare_node(struct objects *o, const struct host *h, const struct doc *live)
-{
-    OWN_DOC struct doc *labels = wanted_labels(h), *taints = wanted_taints(h);
-    if (labels_hold(doc_path(live, "metadata.labels"), labels) && taints_hold(doc_path(live, "spec.taints"), taints))
-        return;
-    struct doc *patch = doc_add(o->nodes, doc_new_map());
-    doc_set_text(patch, "name", h->name);
-    struct doc *body = doc_set(patch, "body", doc_new_map());
-    doc_set(doc_set(body, "metadata", doc_new_map()), "labels", TAKE(labels));
-    doc_set(doc_set(body, "spec", doc_new_map()), "taints", TAKE(taints));
-}
+/* ---- comparing ---- */
 
 static struct err *live_nodes(struct doc **ret, struct kube *k)
 {
@@ -120,10 +39,10 @@ struct err *objects_compare(struct objects *o, struct fleet *f)
     } else {
         o->before = doc_new_list();
     }
-    TRY(compare_manifests(o, f->x->objects));
+    TRY(objects_diff(o->apply, o->inventory, o->before, f->x->objects));
     TRY(live_nodes(&nodes, o->kube));
     for (size_t i = 0; i < f->n; i++)
-        compare_node(o, f->at[i].host, node_named(nodes, f->at[i].host->name));
+        objects_diff_node(o->nodes, f->at[i].host, node_named(nodes, f->at[i].host->name));
     return NULL;
 }
 

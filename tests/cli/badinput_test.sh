@@ -256,7 +256,7 @@ spec 's/release.pub/none.pub/'
 refused "a missing public key" 64 "none.pub" ""
 spec 's/profile: tiny/profile: minimal/'
 refused "a bundle of another profile" 4 'cluster.yaml wants "minimal"' '`profile` or `release`'
-spec 's/level: 4/levle: 4/'
+spec 's/level: 4/lvel: 4/'
 refused "an override of an unknown setting" 64 'cluster.yaml:12:22: ' 'level'
 spec 's/level: 4/level: high/'
 refused "an override of another type" 64 'cluster.yaml:12:29: ' ''

@@ -441,7 +441,7 @@ static void values(void **state)
                "ssh: {address: 10.9.0.21, user: root, port: 2222, key: /k, hostKey: "
                "\"SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO+/\"}}");
     OK(load_file(&c, folder));
-    OWN_FREE char *release = str_fmt("%s/./minimal.csn.tar", real), *trust = str_fmt("%s/release.pub", real);
+    OWN_FREE char *release = str_fmt("%s/minimal.csn.tar", real), *trust = str_fmt("%s/release.pub", real);
     OWN_FREE char *key = str_fmt("%s/.ssh/id", getenv("HOME")), *vault = cluster_path(c, "secrets.vault");
     OWN_FREE char *vault_want = str_fmt("%s/secrets.vault", real);
     assert_string_equal(c->name, "lab");

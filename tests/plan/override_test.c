@@ -159,28 +159,28 @@ static void wrong_overrides(void **state)
         const char *text, *error, *hint;
     } table[] = {
         {"kublet: {maxPods: 50}", "9:5: unknown component in overrides: \"kublet\"", "did you mean \"kubelet\"?"},
-        {"zookeeper: {a: 1}", "9:5: unknown component in overrides: \"zookeeper\"", NULL},
-        {"network: {pods: 10.0.0.0/8}", "9:5: unknown component in overrides: \"network\"", NULL},
-        {"secret: {encryptionKey: a}", "9:5: unknown component in overrides: \"secret\"", NULL},
-        {"path: {helper: /bin/sh}", "9:5: unknown component in overrides: \"path\"", NULL},
+        {"zookeeper: {a: 1}", "9:5: unknown component in overrides: \"zookeeper\"", "there are: "},
+        {"network: {pods: 10.0.0.0/8}", "9:5: unknown component in overrides: \"network\"", "there are: "},
+        {"secret: {encryptionKey: a}", "9:5: unknown component in overrides: \"secret\"", "there are: "},
+        {"path: {helper: /bin/sh}", "9:5: unknown component in overrides: \"path\"", "there are: "},
         {"kubelet: {maxPod: 50}", "9:15: unknown setting \"maxPod\"", "did you mean \"maxPods\"?"},
-        {"kubelet: {zzzzzzzz: 50}", "9:15: unknown setting \"zzzzzzzz\"", NULL},
-        {"kubelet: {mode: iptables}", "9:15: unknown setting \"mode\"", NULL}, /* another group's */
-        {"kubelet: 50", "9:14: kubelet must be a map of settings", NULL},
-        {"kubelet: [maxPods]", "9:14: kubelet must be a map of settings", NULL},
-        {"kubelet:", "9:13: kubelet must be a map of settings", NULL},
-        {"kubelet: {maxPods: many}", "9:24: maxPods must be a whole number", NULL},
-        {"kubelet: {maxPods: \"50\"}", "9:24: maxPods must be a whole number", NULL},
-        {"kubelet: {maxPods: 5.5}", "9:24: maxPods must be a whole number", NULL},
-        {"kubelet: {maxPods: true}", "9:24: maxPods must be a whole number", NULL},
-        {"kubelet: {maxPods: ~}", "9:24: maxPods must be a whole number", NULL},
-        {"kubelet: {maxPods: [50]}", "9:24: maxPods must be a whole number", NULL},
-        {"kubelet: {failCgroupV1: 0}", "9:29: failCgroupV1 must be true or false", NULL},
-        {"kubelet: {failCgroupV1: \"false\"}", "9:29: failCgroupV1 must be true or false", NULL},
-        {"kube-proxy: {mode: true}", "9:24: mode must be text", NULL},
-        {"kube-proxy: {mode: {a: b}}", "9:24: mode must be text", NULL},
-        {"kube-proxy: {mode: }", "9:24: mode must be text", NULL},
-        {"kube-proxy: {mode: \"\"}", "9:24: mode: empty", NULL},
+        {"kubelet: {zzzzzzzz: 50}", "9:15: unknown setting \"zzzzzzzz\"", "there are: "},
+        {"kubelet: {mode: iptables}", "9:15: unknown setting \"mode\"", "there are: "}, /* another group's */
+        {"kubelet: 50", "9:14: kubelet must be a map of settings", "write {setting: value}"},
+        {"kubelet: [maxPods]", "9:14: kubelet must be a map of settings", "write {setting: value}"},
+        {"kubelet:", "9:13: kubelet must be a map of settings", "write {setting: value}"},
+        {"kubelet: {maxPods: many}", "9:24: maxPods must be a whole number", "write a number"},
+        {"kubelet: {maxPods: \"50\"}", "9:24: maxPods must be a whole number", "write a number"},
+        {"kubelet: {maxPods: 5.5}", "9:24: maxPods must be a whole number", "write a number"},
+        {"kubelet: {maxPods: true}", "9:24: maxPods must be a whole number", "write a number"},
+        {"kubelet: {maxPods: ~}", "9:24: maxPods must be a whole number", "write a number"},
+        {"kubelet: {maxPods: [50]}", "9:24: maxPods must be a whole number", "write a number"},
+        {"kubelet: {failCgroupV1: 0}", "9:29: failCgroupV1 must be true or false", "write true or false"},
+        {"kubelet: {failCgroupV1: \"false\"}", "9:29: failCgroupV1 must be true or false", "write true or false"},
+        {"kube-proxy: {mode: true}", "9:24: mode must be text", "write one text"},
+        {"kube-proxy: {mode: {a: b}}", "9:24: mode must be text", "write one text"},
+        {"kube-proxy: {mode: }", "9:24: mode must be text", "write one text"},
+        {"kube-proxy: {mode: \"\"}", "9:24: mode: empty", "write the value"},
         {"kube-proxy: {mode: a b}", "9:24: mode: the byte 0x20 is not accepted", "letters, digits and any of"},
         {"kube-proxy: {mode: \"a$b\"}", "9:24: mode: the character '$' is not accepted", "_ . : / , = @ + % -"},
         {"kube-proxy: {mode: \"\\x1b[0m\"}", "9:24: mode: the byte 0x1b is not accepted", "letters"},
@@ -202,7 +202,7 @@ static void removed_setting(void **state)
     DOC_EACH (c, g.release.components)
         if (str_eq(doc_text(c, "name"), "kubernetes"))
             doc_remove(doc_path(c, "settings.kubelet"), "maxPods");
-    expect_error(&g, "kubelet: {maxPods: 50}", "9:15: unknown setting \"maxPods\"", NULL);
+    expect_error(&g, "kubelet: {maxPods: 50}", "9:15: unknown setting \"maxPods\"", "there are: ");
 }
 
 /* Every text setting of every component, with every character that could leave its place. */

@@ -1,0 +1,112 @@
+#include "ops/objects_diff.h"
+
+#include "base/str.h"
+#include "crypt/digest.h"
+#include "kube/inventory.h"
+
+#define CONTROL_PLANE_ROLE "node-role.kubernetes.io/control-plane"
+
+/* ---- manifests ---- */
+
+static struct err *object_digest(char ret[DIGEST_HEX], const struct doc *o)
+{
+    OWN_BUF struct buf bytes = {0};
+    TRY(doc_json_write(&bytes, o));
+    return digest_hex(ret, bytes.at, bytes.len);
+}
+
+struct err *objects_diff(struct doc *apply, struct doc *inventory, const struct doc *before, const struct doc *all)
+{
+    DOC_EACH (object, all) {
+        char hex[DIGEST_HEX];
+        TRY(object_digest(hex, object));
+        inventory_add(inventory, object, hex);
+        const struct doc *old = inventory_find(before, inventory->last);
+        if (!old || !str_eq(doc_text(old, "digest"), hex))
+            doc_add(apply, doc_clone(object));
+    }
+    return NULL;
+}
+
+struct err *objects_unique(const struct doc *all)
+{
+    OWN_DOC struct doc *seen = doc_new_list();
+    DOC_EACH (object, all) {
+        OWN_DOC struct doc *one = doc_new_list();
+        OWN_FREE char *label = kube_label(object);
+        inventory_add(one, object, NULL);
+        if (inventory_find(seen, one->child))
+            return err_hint(
+                doc_err(ERR_USAGE, object, "%s is there twice in the release's manifests", label ? label : ""),
+                "the second would overwrite the first at each apply: remove one of them from the bundle's "
+                "components");
+        doc_add(seen, doc_clone(one->child));
+    }
+    return NULL;
+}
+
+/* ---- nodes ---- */
+
+static struct doc *wanted_labels(const struct host *h)
+{
+    struct doc *labels = doc_new_map();
+    DOC_EACH (l, h->labels)
+        doc_set_text(labels, l->key, l->text); /* a label "1" is a number to YAML, and text to Kubernetes */
+    if (h->control_plane)
+        doc_set_text(labels, CONTROL_PLANE_ROLE, "");
+    if (h->worker)
+        doc_set_text(labels, "node-role.kubernetes.io/worker", "");
+    return labels;
+}
+
+/* A control-plane node takes no other work unless it is a worker too. */
+static struct doc *wanted_taints(const struct host *h)
+{
+    struct doc *taints = h->taints ? doc_clone(h->taints) : doc_new_list();
+    if (h->control_plane && !h->worker) {
+        struct doc *t = doc_add(taints, doc_new_map());
+        doc_set_text(t, "key", CONTROL_PLANE_ROLE);
+        doc_set_text(t, "effect", "NoSchedule");
+    }
+    return taints;
+}
+
+static bool labels_hold(const struct doc *live, const struct doc *wanted)
+{
+    DOC_EACH (l, wanted)
+        if (!doc_equal(doc_get(live, l->key), l))
+            return false;
+    return true;
+}
+
+/* The API leaves out an empty value. */
+static const char *value_of(const struct doc *taint)
+{
+    const char *value = doc_text(taint, "value");
+    return value ? value : "";
+}
+
+static bool taints_hold(const struct doc *live, const struct doc *wanted)
+{
+    DOC_EACH (t, wanted) {
+        bool found = false;
+        DOC_EACH (l, live)
+            found = found || (str_eq(doc_text(l, "key"), doc_text(t, "key")) &&
+                              str_eq(doc_text(l, "effect"), doc_text(t, "effect")) && str_eq(value_of(l), value_of(t)));
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+void objects_diff_node(struct doc *patches, const struct host *h, const struct doc *live)
+{
+    OWN_DOC struct doc *labels = wanted_labels(h), *taints = wanted_taints(h);
+    if (labels_hold(doc_path(live, "metadata.labels"), labels) && taints_hold(doc_path(live, "spec.taints"), taints))
+        return;
+    struct doc *patch = doc_add(patches, doc_new_map());
+    doc_set_text(patch, "name", h->name);
+    struct doc *body = doc_set(patch, "body", doc_new_map());
+    doc_set(doc_set(body, "metadata", doc_new_map()), "labels", TAKE(labels));
+    doc_set(doc_set(body, "spec", doc_new_map()), "taints", TAKE(taints));
+}

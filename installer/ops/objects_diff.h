@@ -1,0 +1,18 @@
+/* objects_diff: what the Kubernetes API has against what it should have. Pure: nobody is asked. */
+#pragma once
+#include "cluster/cluster.h"
+
+/* ERR_USAGE, with the place, when two of the manifests' objects are one in the API: same group, kind, namespace and
+ * name. */
+struct err *objects_unique(const struct doc *all) ERR_MUST;
+/*
+ * Appends to `apply` copies of those objects of `all` that the inventory `before` has not, or with another digest; to
+ * `inventory` what it will be afterwards.
+ */
+struct err *objects_diff(struct doc *apply, struct doc *inventory, const struct doc *before, const struct doc *all)
+    ERR_MUST;
+/*
+ * Appends {name, body} to `patches` when the live node (NULL: none yet) lacks labels or taints that `h` should have:
+ * `body` is a strategic merge patch with all of them. What others put on a node stays.
+ */
+void objects_diff_node(struct doc *patches, const struct host *h, const struct doc *live);
