@@ -122,7 +122,14 @@ struct err *wire_serve(int in_fd, int out_fd, const struct wire_handler *h)
 {
     struct server server = {.h = h};
     struct mux_opts o = {
-        .in_fd = in_fd, .out_fd = out_fd, .on_request = on_request, .arg = &server, .max_streams = STREAMS_MAX};
+        .in_fd = in_fd,
+        .out_fd = out_fd,
+        .on_request = on_request,
+        .arg = &server,
+        .max_streams = STREAMS_MAX,
+        /* sshd may hold a session for hours whose other end is gone, and with it a lock that the next run needs */
+        .ping_ms = 5000,
+        .silence_ms = 15000};
     OWN(mux_freep) struct mux *m = NULL;
     TRY(mux_new(&m, &o));
     mux_wait(m);

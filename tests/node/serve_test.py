@@ -292,6 +292,18 @@ class Generations(Case):
         self.assertEqual(first.wait(10), 0)
         self.assertFalse(self.node.ok("state")["pending"])
 
+    def test_a_silent_caller_loses_its_lock(self):
+        data = b"x" * 1000
+        stream = self.node.open("blob.put", digest=sha256(data), size=len(data))
+        self.node.send(DATA, stream, data[:500])  # and nothing more, no answer to a ping either
+        folder = os.path.join(self.base, "store/sha256")
+        while not os.path.isdir(folder) or not os.listdir(folder):
+            time.sleep(0.01)
+        other = Node([NODE, "serve", "--root", self.root])
+        other.ok("runtime.put", name="targets", text="127.0.0.1:1\n")  # waits for the lock
+        other.close()
+        self.assertEqual(os.listdir(folder), [])
+
     def test_a_waiter_that_left_does_nothing(self):
         g = self.put([("a.service", UNIT % "a" + "[X-Simulate]\nDelayMs=1500\n", "1")])
         stream = self.node.open("generation.activate", generation=g["generation"], digest=g["digest"])

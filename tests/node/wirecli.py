@@ -60,6 +60,8 @@ class Node:
         parts = b""
         while True:
             kind, of, payload = self.read()
+            if kind == PING:
+                self.send(PONG, 0)
             if of != stream or kind & ~MORE not in (REPLY, EVENT):
                 continue
             parts += payload
