@@ -154,7 +154,10 @@ static CURLcode set_request(struct http *h, const struct http_call *call, struct
 {
     CURLcode rc = CURLE_OK;
     SET(h, rc, CURLOPT_URL, call->url);
-    SET(h, rc, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
+    if (call->unix_socket && *call->unix_socket == '@')
+        SET(h, rc, CURLOPT_ABSTRACT_UNIX_SOCKET, call->unix_socket + 1);
+    else
+        SET(h, rc, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
     SET(h, rc, CURLOPT_HTTPHEADER, headers);
     if (call->body) {
         SET(h, rc, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len);

@@ -24,7 +24,7 @@ OWN_DEFINE(http, http)
 
 /* All pointers are borrowed for the time of the call; what is NULL or 0 is not used or has its default. */
 struct http_call {
-    const char *unix_socket; /* connect here instead of to the URL's host; TLS still checks the URL's host */
+    const char *unix_socket; /* a path or "@name" (abstract) to connect to; TLS still checks the URL's host */
     const char *url;         /* http:// or https:// */
     const char *method;      /* NULL: GET */
     const void *body;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -22,7 +23,7 @@ struct link {
 struct forward {
     struct wire_client *wire;
     int port, listener;
-    char dir[64], path[80];
+    char path[sizeof(struct sockaddr_un) + 2]; /* "@name" */
     struct cancel stop;
     pthread_t thread;
     bool running;
@@ -114,9 +115,17 @@ static void reap(struct forward *f, bool all)
     }
 }
 
+/* Abstract names have no mode: the kernel says who connects, and only our own user may. */
+static bool peer_is_us(int fd)
+{
+    struct ucred peer;
+    socklen_t n = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 && peer.uid == geteuid();
+}
+
 static void start_link(struct forward *f, int fd)
 {
-    struct link *l = calloc(1, sizeof *l);
+    struct link *l = peer_is_us(fd) ? calloc(1, sizeof *l) : NULL;
     if (!l) {
         own_close(&fd);
         return;
@@ -148,18 +157,17 @@ static void *accept_main(void *arg)
     return NULL;
 }
 
+/* The kernel gives an abstract name that is free (unix(7), autobind): a killed run leaves nothing in any folder. */
 static struct err *listen_at(struct forward *f)
 {
-    const char *base = getenv("XDG_RUNTIME_DIR");
-    (void)snprintf(f->dir, sizeof f->dir, "%s/caisson-XXXXXX", base && strlen(base) < 30 ? base : "/tmp");
-    if (!mkdtemp(f->dir)) /* mode 0700 */
-        return err_os(errno, "create a folder for a socket");
-    (void)snprintf(f->path, sizeof f->path, "%s/socket", f->dir);
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    memcpy(a.sun_path, f->path, strlen(f->path) + 1);
+    socklen_t n = sizeof a;
     f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (f->listener < 0 || bind(f->listener, (struct sockaddr *)&a, sizeof a) < 0 || listen(f->listener, 64) < 0)
-        return err_os(errno, "listen at %s", f->path);
+    if (f->listener < 0 || bind(f->listener, (struct sockaddr *)&a, sizeof a.sun_family) < 0 ||
+        listen(f->listener, 64) < 0 || getsockname(f->listener, (struct sockaddr *)&a, &n) < 0)
+        return err_os(errno, "listen");
+    int len = (int)n - (int)offsetof(struct sockaddr_un, sun_path) - 1; /* of the name behind its NUL */
+    (void)snprintf(f->path, sizeof f->path, "@%.*s", len, a.sun_path + 1);
     return NULL;
 }
 
@@ -169,10 +177,6 @@ static void forward_free(struct forward *f)
     if (f->running)
         (void)pthread_join(f->thread, NULL);
     own_close(&f->listener);
-    if (*f->path)
-        (void)unlink(f->path);
-    if (*f->dir)
-        (void)rmdir(f->dir);
     cancel_done(&f->stop);
     (void)pthread_mutex_destroy(&f->lock);
     free(f);

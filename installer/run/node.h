@@ -30,8 +30,8 @@ struct err *node_watch(struct doc **ret, struct node *n, const char *op, struct 
 struct err *node_send(struct doc **ret, struct node *n, const char *op, struct doc *args, const struct wire_body *body,
                       const struct cancel *c) ERR_MUST;
 /*
- * A unix socket in a folder of mode 0700; each connection to it is carried to `port` on the node's loopback.
- * The path is borrowed from the node and lives as long as it.
+ * An abstract unix socket ("@name"), open to our own user only; each connection to it is carried to `port` on the
+ * node's loopback. The path is borrowed from the node and lives as long as it.
  */
 struct err *node_forward(const char **ret_path, struct node *n, int port) ERR_MUST;
 void node_free(struct node *n);
