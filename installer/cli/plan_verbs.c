@@ -81,6 +81,24 @@ static void show_units(FILE *out, const struct doc *host, const char *what)
     }
 }
 
+/* The hosts that had something to be done, and of which it was (not) done. */
+static void show_ends(FILE *out, const struct doc *d, bool done)
+{
+    const char *before = done ? "done: " : "not done: ";
+    bool any = false;
+    DOC_EACH (h, doc_get(d, "hosts")) {
+        if (!doc_int(h, "changes", 0) || doc_bool(h, "done", false) != done)
+            continue;
+        (void)fprintf(out, "%s%s", any ? ", " : before, doc_text(h, "host"));
+        any = true;
+    }
+    if (!done && doc_int(d, "cluster.changes", 0)) {
+        (void)fprintf(out, "%sobjects of the cluster", any ? ", " : before);
+        any = true;
+    }
+    (void)fputs(any ? "\n" : "", out);
+}
+
 static void show_next(FILE *out, const struct cli *x)
 {
     const char *file = args_text(&x->args, "config", NULL), *c = file ? " -c " : "";
@@ -101,6 +119,8 @@ void show_apply(FILE *out, const struct cli *x, const struct doc *d)
         (void)fputs("stopped before the end; ", out);
         show_changes(out, d);
         (void)fputs(" were planned\n", out);
+        show_ends(out, d, true);
+        show_ends(out, d, false);
         return;
     }
     show_changes(out, d);

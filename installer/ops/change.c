@@ -30,6 +30,7 @@ static int64_t add_hosts(struct doc *hosts, struct fleet *f)
     for (size_t i = 0; i < f->n; i++) {
         struct doc *host = doc_add(hosts, doc_clone(f->at[i].diff));
         doc_set_bool(host, "joins", join_needed(f, &f->at[i]));
+        doc_set_bool(host, "done", f->at[i].finished || !doc_int(host, "changes", 0));
         add_done(host, f->at[i].done);
         changes += doc_int(host, "changes", 0);
     }

@@ -7,7 +7,17 @@
 #include <pthread.h>
 #include <string.h>
 
-/* ---- packages and secrets ---- */
+/* What changes the node is awaited once it was asked for: Ctrl-C counts before it and behind it. */
+static struct err *act(struct doc **ret, struct fleet *f, struct member *m, const char *op, struct doc *args)
+{
+    struct err *e = cancel_check(f->x->cancel);
+    if (!e)
+        return node_call(ret, m->node, op, args, NULL);
+    doc_free(args);
+    return e;
+}
+
+/* ---- packages and secrets: a sending that is cut off leaves nothing ---- */
 
 struct blob_source {
     const struct bundle *bundle;
@@ -97,7 +107,7 @@ static struct err *deliver_leaf(struct fleet *f, struct member *m, const char *n
     const struct doc *leaf = doc_get(m->want->leafs, name);
     OWN_DOC struct doc *reply = NULL;
     OWN_BUF struct buf cert = {0};
-    TRY(node_call(&reply, m->node, "leaf.request", leaf_args(name, leaf), f->x->cancel));
+    TRY(act(&reply, f, m, "leaf.request", leaf_args(name, leaf)));
     const char *csr = doc_text(reply, "csr");
     if (!csr)
         return err_new(ERR_FAILED, "the node sent no certificate request");
@@ -105,7 +115,7 @@ static struct err *deliver_leaf(struct fleet *f, struct member *m, const char *n
     struct doc *args = leaf_args(name, leaf);
     doc_set_text(args, "certificate", buf_text(&cert));
     doc_set_text(args, "description", doc_text(leaf, "description"));
-    return node_call(NULL, m->node, "leaf.install", args, f->x->cancel);
+    return act(NULL, f, m, "leaf.install", args);
 }
 
 static struct err *deliver_leafs(struct fleet *f, struct member *m)
@@ -125,7 +135,7 @@ struct err *deliver_runtime(struct fleet *f, struct member *m, const char *name,
     struct doc *args = doc_new_map();
     doc_set_text(args, "name", name);
     doc_set_text(args, "text", text);
-    return err_wrap(node_call(NULL, m->node, "runtime.put", args, f->x->cancel), "runtime file %s", name);
+    return err_wrap(act(NULL, f, m, "runtime.put", args), "runtime file %s", name);
 }
 
 static struct err *deliver_runtime_of(struct fleet *f, struct member *m, const struct doc *files)
@@ -148,7 +158,7 @@ struct err *deliver_generation(struct fleet *f, struct member *m)
     OWN_DOC struct doc *reply = NULL;
     doc_set(args, "manifest", doc_clone(m->want->manifest));
     doc_set(args, "inline", doc_clone(m->want->texts));
-    TRY(node_call(&reply, m->node, "generation.put", args, f->x->cancel));
+    TRY(act(&reply, f, m, "generation.put", args));
     if (!str_eq(doc_text(reply, "digest"), m->want->digest))
         return err_new(ERR_UNTRUSTED, "the node wrote generation %s, not %s",
                        doc_text(reply, "digest") ? doc_text(reply, "digest") : "?", m->want->digest);
@@ -211,7 +221,12 @@ static struct err *activate(struct fleet *f, struct member *m, struct doc *args)
     const struct doc *store = doc_get(release_find(&f->x->release, "imageStore"), "imageStore");
     struct beside b = {.f = f, .m = m, .unit = doc_text(store, "unit")};
     struct wire_events events = {on_event, &b};
-    struct err *e = node_watch(&m->done, m->node, "generation.activate", args, &events, f->x->cancel);
+    struct err *e = cancel_check(f->x->cancel);
+    if (e) {
+        doc_free(args);
+        return e;
+    }
+    e = node_watch(&m->done, m->node, "generation.activate", args, &events, NULL); /* as act() */
     if (b.started)
         pthread_join(b.thread, NULL);
     if (e) { /* it took the runtime away from under the import */

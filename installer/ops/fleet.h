@@ -12,6 +12,7 @@ struct member {
     struct doc *diff;              /* diff_node(), NULL without `want` */
     struct doc *done;              /* what a run did here: {restarted, started, stopped} */
     bool imported;                 /* its images, by this run */
+    bool finished;                 /* it has all that the run wanted of it */
     struct err *error;             /* why it could not be reached */
     bool chosen;                   /* by the verbs that work on some hosts only */
 };

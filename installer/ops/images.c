@@ -146,12 +146,15 @@ static struct err *unpin_left(struct fleet *f, struct member *m)
 
 struct err *images_deliver(struct fleet *f, struct member *m)
 {
-    if (!doc_len(doc_get(m->diff, "images")) && !doc_len(doc_get(m->diff, "unpin")))
+    m->finished = !doc_len(doc_get(m->diff, "images")) && !doc_len(doc_get(m->diff, "unpin"));
+    if (m->finished)
         return NULL;
     TRY(images_import(f, m));
     TRY_CTX(unpin_left(f, m), "unpin images");
     struct doc *args = doc_new_map();
     doc_set(args, "names", doc_clone(doc_get(m->want->manifest, "images")));
     doc_set_bool(args, "replace", true);
-    return node_call(NULL, m->node, "image.recorded", args, f->x->cancel);
+    TRY(node_call(NULL, m->node, "image.recorded", args, f->x->cancel));
+    m->finished = true;
+    return NULL;
 }

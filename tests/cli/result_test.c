@@ -41,7 +41,10 @@ static void apply_tells(void **state)
            NULL);
     has(done.err, "  w-1: failed: no ?[2Jroom left\n");
     OWN_OUTCOME struct outcome part = RUN("FAKE=partial", "apply");
-    expect(&part, 5, "cp-1: started etcd.service\nstopped before the end; 4 changes were planned\n", NULL);
+    expect(&part, 5,
+           "cp-1: started etcd.service\nstopped before the end; 4 changes were planned\ndone: cp-1\nnot done: objects "
+           "of the cluster\n",
+           NULL);
     has(part.err, "error: 1 of 2 hosts failed:\n       w-1: no room\n");
 }
 

@@ -90,6 +90,22 @@ invocations() {
     done
 }
 
+units_run() {
+    # shellcheck disable=SC2016
+    on "$1" 'cd /var/lib/caisson/current/units && systemctl is-active -- *' >/dev/null
+}
+
+# No file on a host that only a rename would have finished. A certificate's folder is .NAME.N for good.
+no_leftovers() {
+    local h found bad=0
+    for h in $(hosts); do
+        found=$(on "$h" "find /var/lib/caisson -path /var/lib/caisson/pki -prune -o \( -name '.*' -o -name '*.new' \) -print
+            find /run/caisson /run/systemd/system /etc/systemd/system /var/lib/caisson/pki -name '*.new'")
+        [ -z "$found" ] || { echo "on $h: $found"; bad=1; }
+    done
+    return "$bad"
+}
+
 nodes_ready() {
     local want have
     want=$(hosts | wc -l)

@@ -79,16 +79,7 @@ whole() {
     [ -n "$found" ] || return 0
     jq -r --arg at "$base/current" '(.files[] | select(.source != "secret") | "\(.digest)  \($at)/files/\(.name)"),
         (.units[] | "\(.digest)  \($at)/units/\(.name)")' manifest.json | on "$node" sha256sum --quiet -c - || return 1
-    within 90 units_run
-}
-
-units_run() { on "$node" "cd $base/current/units && systemctl is-active -- *" >/dev/null; }
-
-# Only renames finish what stands in these folders.
-no_leftovers() {
-    local found
-    found=$(on "$node" "find $base -path $base/pki -prune -o \( -name '.*' -o -name '*.new' \) -print; find /run/caisson /run/systemd/system -name '*.new'")
-    [ -z "$found" ] || { echo "$found"; return 1; }
+    within 90 units_run "$node"
 }
 
 apply_finishes() { bin/caisson apply >apply.log 2>&1 || { cat apply.log; return 1; }; }

@@ -20,8 +20,7 @@ says() { grep -E -- "$1" "$work/rollback.log" >/dev/null || { cat "$work/rollbac
 # The unit that runs now was started by the generation of before.
 runs_as_before() {
     [ "$before" = "$(on "$first" readlink /var/lib/caisson/current)" ] || { echo "another generation"; return 1; }
-    # shellcheck disable=SC2016
-    on "$first" 'cd /var/lib/caisson/current/units && systemctl is-active -- *' >/dev/null
+    units_run "$first"
 }
 
 others_untouched() { [ "$(grep -v "^$first " <<<"$ran")" = "$(invocations | grep -v "^$first ")" ]; }
