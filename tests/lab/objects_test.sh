@@ -24,7 +24,7 @@ build() {
 # Every object that caisson keeps, with the version that any change of it moves on; status of workloads moves it as well, so
 # generation stands for it where there is one.
 versions() {
-    k -n kube-system get configmap caisson-inventory -o 'jsonpath={.data.objects}' |
+    k -n kube-system get configmap caisson-inventory -o 'jsonpath={.data.list}' |
         jq -r '.[] | [.kind + (if .apiVersion | contains("/") then "." + (.apiVersion | split("/") | reverse | join(".")) else "" end), .namespace // "-", .name] | @tsv' |
         while IFS=$'\t' read -r kind namespace name; do
             printf '%s %s ' "$kind" "$name"
