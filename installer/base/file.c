@@ -1,12 +1,15 @@
 #include "base/file.h"
 
+#include "base/clock.h"
 #include "base/str.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 struct err *fd_write_all(int fd, const void *p, size_t n)
@@ -19,6 +22,19 @@ struct err *fd_write_all(int fd, const void *p, size_t n)
             return err_os(errno, "write");
         at += w;
         n -= (size_t)w;
+    }
+    return NULL;
+}
+
+struct err *socket_write_all(int fd, const void *p, size_t n, int64_t idle_ms, const struct cancel *c)
+{
+    for (const char *at = p; n;) {
+        TRY(wait_fd(fd, POLLOUT, idle_ms < 0 ? -1 : clock_ms() + idle_ms, c));
+        ssize_t w = send(fd, at, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (w < 0 && errno != EINTR && errno != EAGAIN)
+            return err_os(errno, "write");
+        at += w > 0 ? w : 0;
+        n -= w > 0 ? (size_t)w : 0;
     }
     return NULL;
 }

@@ -2,6 +2,7 @@
  */
 #pragma once
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -9,6 +10,11 @@
 
 /* Writes all `n` bytes, retrying short writes and EINTR. */
 struct err *fd_write_all(int fd, const void *p, size_t n) ERR_MUST;
+/*
+ * The same to a socket whose other side may stop reading: ERR_UNREACHABLE when nothing could be written for `idle_ms`
+ * (negative: no limit), ERR_CANCELLED when `c` (may be NULL) is set.
+ */
+struct err *socket_write_all(int fd, const void *p, size_t n, int64_t idle_ms, const struct cancel *c) ERR_MUST;
 /* Reads to the end of file into `out` (its ceiling rules). */
 struct err *fd_read_all(int fd, struct buf *out) ERR_MUST;
 /* Reads exactly `n` bytes; *ret_eof (may be NULL) is set when the file ended before the first byte. */

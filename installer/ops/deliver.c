@@ -221,12 +221,7 @@ static struct err *activate(struct fleet *f, struct member *m, struct doc *args)
     const struct doc *store = doc_get(release_find(&f->x->release, "imageStore"), "imageStore");
     struct beside b = {.f = f, .m = m, .unit = doc_text(store, "unit")};
     struct wire_events events = {on_event, &b};
-    struct err *e = cancel_check(f->x->cancel);
-    if (e) {
-        doc_free(args);
-        return e;
-    }
-    e = node_watch(&m->done, m->node, "generation.activate", args, &events, NULL); /* as act() */
+    struct err *e = node_watch(&m->done, m->node, "generation.activate", args, &events, NULL); /* as act() */
     if (b.started)
         pthread_join(b.thread, NULL);
     if (e) { /* it took the runtime away from under the import */
@@ -240,6 +235,7 @@ struct err *deliver_activate(struct fleet *f, struct member *m)
 {
     if (!doc_bool(m->diff, "activate", false))
         return NULL;
+    TRY(cancel_check(f->x->cancel));
     event_emit(f->x->events, EVENT_STEP, m->host->name, "activate generation %.12s", m->want->digest);
     struct doc *args = doc_new_map();
     doc_set_int(args, "generation", doc_int(m->diff, "number", 0));

@@ -32,23 +32,6 @@ struct forward {
     struct forward *next;
 };
 
-/* Writes all, unless the socket is closed or the forward ends: nobody may ever read what we still have. */
-static bool put_all(int to, const char *p, size_t n, const struct cancel *stop)
-{
-    struct err *e = NULL;
-    while (n && !e) {
-        ssize_t w = send(to, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (w < 0 && errno == EAGAIN)
-            e = wait_fd(to, POLLOUT, -1, stop);
-        else if (w < 0 && errno != EINTR)
-            e = err_os(errno, "forward");
-        p += w > 0 ? w : 0;
-        n -= w > 0 ? (size_t)w : 0;
-    }
-    err_ignore(e); /* a closed end is how a connection ends */
-    return n == 0;
-}
-
 /* Moves what is there once; false at the end of that direction. */
 static bool copy_once(int from, int to, const struct cancel *stop)
 {
@@ -56,7 +39,10 @@ static bool copy_once(int from, int to, const struct cancel *stop)
     ssize_t n = read(from, chunk, sizeof chunk);
     if (n < 0 && errno == EINTR)
         return true;
-    return n > 0 && put_all(to, chunk, (size_t)n, stop);
+    struct err *e = n > 0 ? socket_write_all(to, chunk, (size_t)n, -1, stop) : NULL;
+    bool ok = n > 0 && !e;
+    err_ignore(e); /* a closed end is how a connection ends */
+    return ok;
 }
 
 static void copy_both(int here, int there, const struct cancel *stop)

@@ -30,6 +30,8 @@ static const char script[] =
     "umask 022; echo \"caisson ready\"; exec \"$P\" serve'; "
     "if [ \"$(id -u)\" = 0 ]; then exec sh -c \"$S\" sh %s; else exec sudo -n sh -c \"$S\" sh %s; fi";
 
+enum { PATIENCE_MS = 60000 }; /* with a machine that says or takes nothing while its helper starts */
+
 struct node {
     const struct host *host;
     struct ssh *ssh;
@@ -82,15 +84,15 @@ static struct err *explain(struct node *n, struct err *e)
     return err_new(ERR_FAILED, "start the helper: exit %d: %s", status, said);
 }
 
-static struct err *send_helper(int fd, uint64_t *ret_sent)
+static struct err *send_helper(int fd, const struct cancel *c, uint64_t *ret_sent)
 {
     OWN_BUF struct buf bytes = {0};
     TRY(helper_file_read(&bytes));
     OWN_FREE char *length = str_fmt("%zu\n", bytes.len);
     if (!length)
         return err_os(ENOMEM, "send the helper");
-    TRY(fd_write_all(fd, length, strlen(length)));
-    TRY(fd_write_all(fd, bytes.at, bytes.len));
+    TRY(socket_write_all(fd, length, strlen(length), PATIENCE_MS, c));
+    TRY(socket_write_all(fd, bytes.at, bytes.len, PATIENCE_MS, c));
     if (ret_sent)
         *ret_sent = bytes.len;
     return NULL;
@@ -99,14 +101,13 @@ static struct err *send_helper(int fd, uint64_t *ret_sent)
 /* Lines before ours are what a login script printed; a few are tolerated. */
 static struct err *converse(struct node *n, const struct cancel *c, uint64_t *ret_sent)
 {
-    int64_t deadline = clock_ms() + 60000;
     char line[201];
     for (int i = 0; i < 50; i++) {
-        TRY(read_line(line, n->fd, deadline, c));
+        TRY(read_line(line, n->fd, clock_ms() + PATIENCE_MS, c));
         if (str_eq(line, "caisson ready"))
             return NULL;
         if (str_eq(line, "caisson need"))
-            TRY(send_helper(n->fd, ret_sent));
+            TRY(send_helper(n->fd, c, ret_sent));
     }
     return err_hint(err_new(ERR_FAILED, "the login shell prints too much before the helper starts"),
                     "make the login scripts of user %s quiet for commands", n->host->user);

@@ -9,6 +9,10 @@ refuse)
     exit 1
     ;;
 hang) exec sleep 600 ;;
+deaf)
+    echo "caisson need"
+    exec sleep 600
+    ;;
 chatter) echo "Welcome to this machine" ;;
 esac
 echo $$ >"$root/pid"

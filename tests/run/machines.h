@@ -20,7 +20,8 @@ struct machines {
 /* Starts them. Returns why not, or NULL; then nothing needs machines_stop(). */
 const char *machines_start(struct machines *ret, size_t n);
 void machines_stop(struct machines *m);
-/* How machine `i` takes logins from now on: "" well, "refuse" no root rights, "hang" never answers, "chatter" prints.
+/* How machine `i` takes logins from now on: "" well, "refuse" no root rights, "hang" never answers, "deaf" wants the
+ * helper and reads nothing, "chatter" prints.
  */
 void machines_set(const struct machines *m, size_t i, const char *mode);
 /* SIGKILL to the helper that runs on machine `i`, as when its power is cut. */

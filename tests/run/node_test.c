@@ -313,15 +313,18 @@ static void cancel_while_one_hangs(void **state)
 {
     (void)state;
     NEED_LAB();
-    machines_set(&lab, 2, "hang");
-    OWN_JOB struct job j;
-    job_start(&j);
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &j), 0);
-    run_all(&j, open_one, MACHINES);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    only_fail(&j, 1u << 2);
-    assert_int_equal(err_kind(j.error[2]), ERR_CANCELLED);
+    static const char *const modes[] = {"hang", "deaf"};
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        machines_set(&lab, 2, modes[i]);
+        OWN_JOB struct job j;
+        job_start(&j);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &j), 0);
+        run_all(&j, open_one, MACHINES);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        only_fail(&j, 1u << 2);
+        assert_int_equal(err_kind(j.error[2]), ERR_CANCELLED);
+    }
 }
 
 /* ---- tunnels ---- */
