@@ -15,6 +15,7 @@
 #define STARTED NODE_RUN "/started"
 #define UNSURE "?" /* the note of a unit that is being (re)started: it may run, with these or other inputs */
 #define POLL_MS 200
+#define STATUS_MS 1000 /* asking systemd costs both sides more than all the probes do */
 #define START_DEADLINE_MS 60000
 #define RESTARTS_MAX 5 /* a unit that ended so often will not become ready by waiting for its deadline */
 
@@ -162,21 +163,32 @@ struct waiting {
     struct strs units;
     bool *done;
     size_t n_done;
+    struct unit_status *status;
+    int64_t asked_ms;
 };
+
+/* What systemd says may be some hundred milliseconds old: too old where nothing else is asked. */
+static bool needs_status(const struct node *n, const struct doc *unit)
+{
+    const char *type = doc_text(unit, "ready.type");
+    return !n->units->real_probes || !type || str_eq(type, "active");
+}
 
 /* Looks at all that are not ready yet. */
 static struct err *wait_round(struct waiting *w, struct change *ch, struct node *n, const struct doc *m,
                               struct stream *s, int64_t begun_ms)
 {
-    OWN_FREE struct unit_status *st = calloc(w->units.n + 1, sizeof *st);
-    if (!st)
-        return err_os(ENOMEM, "status of units");
-    TRY(n->units->status(n, &w->units, st));
+    bool fresh = clock_ms() - w->asked_ms >= STATUS_MS;
+    if (fresh) {
+        TRY(n->units->status(n, &w->units, w->status));
+        w->asked_ms = clock_ms();
+    }
     for (size_t i = 0; i < w->units.n; i++) {
         bool ready = false;
-        if (w->done[i])
+        const struct doc *unit = manifest_unit(m, w->units.at[i]);
+        if (w->done[i] || (!fresh && needs_status(n, unit)))
             continue;
-        struct err *e = look(&ready, n, manifest_unit(m, w->units.at[i]), &st[i], begun_ms);
+        struct err *e = look(&ready, n, unit, &w->status[i], begun_ms);
         if (e) {
             say(s, w->units.at[i], "failed");
             err_ignore(strs_add(&ch->failed, w->units.at[i])); /* without memory only its log is missing */
@@ -195,10 +207,11 @@ static struct err *wait_ready(struct change *ch, struct node *n, const struct do
                               struct stream *s)
 {
     OWN_FREE bool *done = calloc(units->n + 1, sizeof *done);
-    struct waiting w = {.units = *units, .done = done};
-    if (!done)
+    OWN_FREE struct unit_status *status = calloc(units->n + 1, sizeof *status);
+    if (!done || !status)
         return err_os(ENOMEM, "wait for units");
     int64_t begun_ms = clock_ms();
+    struct waiting w = {.units = *units, .done = done, .status = status, .asked_ms = begun_ms - STATUS_MS};
     for (;;) {
         TRY(wait_round(&w, ch, n, m, s, begun_ms));
         if (w.n_done == units->n)
