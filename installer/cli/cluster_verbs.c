@@ -19,7 +19,9 @@ void show_init(FILE *out, const struct cli *x, const struct doc *d)
         (void)fprintf(out, "made  %s\n", v->text);
     DOC_EACH (v, doc_get(d, "kept"))
         (void)fprintf(out, "kept  %s\n", v->text);
-    (void)fprintf(out, "next: edit %s, then  caisson validate,  trust host,  preflight,  apply\n", x->run.file);
+    (void)fprintf(out,
+                  "next: edit %s, then  caisson validate,  caisson trust host,  caisson preflight,  caisson apply\n",
+                  x->run.file);
 }
 
 struct err *run_validate(struct cli *x, struct doc **ret)

@@ -45,6 +45,7 @@ struct err *help_text(struct buf *out, const struct verb *v)
                 v->summary));
     TRY(opt_lines(out, v->opts));
     TRY(opt_lines(out, global_opts));
+    TRY(buf_str(out, "\nWhat stands in parentheses holds when an option is not given.\n"));
     return v->notes ? buf_fmt(out, "\n%s", v->notes) : NULL;
 }
 

@@ -84,6 +84,7 @@ const struct verb verbs[] = {
      .operands = "",
      .summary = "check cluster.yaml and its release; contacts no machine",
      .opts = validate_opts,
+     .notes = "With --no-bundle neither the bundle nor secrets.vault is needed. Faults are said as FILE:LINE:COLUMN.\n",
      .run = run_validate,
      .show = show_validate},
     {.name = "trust host",
@@ -131,6 +132,8 @@ const struct verb verbs[] = {
      .operands = "",
      .summary = "make a kubeconfig with a short-lived certificate",
      .opts = kubeconfig_opts,
+     .notes =
+         "No machine is asked. Whoever has the file is an administrator of the cluster until the certificate ends.\n",
      .run = run_kubeconfig,
      .show = show_kubeconfig},
     {.name = "reset",
@@ -157,6 +160,7 @@ const struct verb verbs[] = {
      .word = WORD_FILE,
      .summary = "check a bundle's signatures and every byte",
      .opts = read_opts,
+     .notes = "Exit status: 4 when one signature or byte is not as it was signed.\n",
      .run = run_bundle_verify,
      .show = show_bundle_verify},
     {.name = "bundle inspect",
@@ -182,6 +186,8 @@ const struct verb verbs[] = {
      .least = 1,
      .most = 1,
      .summary = "make a key pair for signing releases: NAME.key and NAME.pub",
+     .notes = "NAME.key signs: keep it secret, away from the machines. NAME.pub goes to everybody who installs what it "
+              "signed.\n",
      .run = run_key_generate,
      .show = show_key_generate},
     {.name = "completion",
@@ -190,6 +196,9 @@ const struct verb verbs[] = {
      .most = 1,
      .word = WORD_SHELL,
      .summary = "print a completion script for a shell",
+     .notes = "bash: caisson completion bash >/etc/bash_completion.d/caisson\n"
+              "zsh:  caisson completion zsh >/usr/local/share/zsh/site-functions/_caisson\n"
+              "fish: caisson completion fish >~/.config/fish/completions/caisson.fish\n",
      .run = run_completion,
      .show = show_whole},
     {.name = "version", .operands = "", .summary = "print the version", .run = run_version, .show = show_version},

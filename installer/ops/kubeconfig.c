@@ -38,7 +38,8 @@ struct err *ops_kubeconfig(struct buf *out, const struct run *r, const char *via
     TRY(context_spec(&x, r->file));
     const struct host *h = choose(x.cluster, via);
     if (!h)
-        return err_new(ERR_USAGE, "%s has no control-plane host \"%s\"", r->file, via ? via : "");
+        return err_hint(err_new(ERR_USAGE, "%s has no control-plane host \"%s\"", r->file, via ? via : ""),
+                        "--via takes the name of a host with the role control-plane");
     OWN_FREE char *path = cluster_path(x.cluster, "secrets.vault");
     TRY(path ? vault_load(&x.vault, path) : err_os(ENOMEM, "vault"));
     TRY(vault_issue_client(&cert, &key, x.vault, "kubernetes", "caisson:admin", "caisson:cluster-admins",

@@ -16,7 +16,8 @@ static struct err *write_new(const char *path, const struct buf *text, mode_t mo
     if (fd < 0 && errno == EEXIST)
         return err_hint(err_new(ERR_REFUSED, "%s exists; keys are never overwritten", path), "choose another name");
     if (fd < 0)
-        return err_as(err_os(errno, "create %s", path), ERR_USAGE);
+        return err_hint(err_as(err_os(errno, "create %s", path), ERR_USAGE),
+                        "NAME may have a folder in front, which must be there");
     struct err *e = fd_write_all(fd, text->at, text->len);
     if (!e && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
         e = err_os(errno, "write %s", path);

@@ -133,6 +133,7 @@ static void bash_completes(void **state)
 {
     (void)state;
     offers("caisson pl", "plan\n");
+    offers("caisson init --na", "--name\n");
     offers("caisson bundle ", "build verify inspect list\n");
     offers("caisson -c ti", "tiny.yaml\n");
     offers("caisson -c x.yaml reset --y", "--yes\n");
