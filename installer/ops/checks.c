@@ -48,6 +48,10 @@ static void check_error(struct doc *checks, const struct member *m)
     enum err_kind kind = err_kind(m->error);
     bool named = kind == ERR_UNTRUSTED || kind == ERR_REFUSED;
     const char *hint = err_hint_text(m->error);
+    if (kind == ERR_REFUSED && m->state && hint) { /* it answered, and was found to be another cluster's */
+        add(checks, (struct check){"cluster", "fail", "a machine of no other cluster", hint}, err_text(m->error));
+        return;
+    }
     add(checks,
         (struct check){named ? rows[kind].id : "reachable", "fail", named ? rows[kind].want : "a login by SSH",
                        hint ? hint : "run it again; is the machine still on?"},

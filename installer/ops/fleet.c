@@ -5,6 +5,19 @@
 
 #include <errno.h>
 
+/* A machine of another cluster is not in reach for this one: nothing is planned for it, and nothing taken over. */
+static struct err *check_owner(const struct context *x, struct member *m)
+{
+    const char *owner = doc_text(m->state, "cluster");
+    if (!owner || !*owner || str_eq(owner, x->cluster->name))
+        return NULL;
+    node_free(m->node);
+    m->node = NULL;
+    return err_hint(err_new(ERR_REFUSED, "it is a machine of cluster \"%s\"", owner),
+                    "take it out of %s, or run `caisson reset %s` with the files of that cluster", x->cluster->file,
+                    m->host->name);
+}
+
 static struct err *connect_member(struct fleet *f, struct member *m)
 {
     struct context *x = f->x;
@@ -12,8 +25,10 @@ static struct err *connect_member(struct fleet *f, struct member *m)
     event_emit(x->events, EVENT_STEP, m->host->name, "connect");
     TRY(node_open(&m->node, m->host, x->known_hosts, x->cancel, &sent));
     TRY(node_call(&m->state, m->node, "state", NULL, x->cancel));
-    if (m->want)
+    if (m->want) {
+        TRY(check_owner(x, m));
         m->diff = diff_node(m->want, m->state, clock_wall_s());
+    }
     event_emit(x->events, EVENT_DONE, m->host->name, sent ? "connected, helper sent" : "connected");
     return NULL;
 }

@@ -11,7 +11,7 @@
 static const char *state_of(const struct member *m)
 {
     if (!m->node)
-        return "unreachable";
+        return m->state ? "foreign" : "unreachable";
     if (doc_int(m->state, "generation", 0) == 0)
         return "empty";
     DOC_EACH (u, doc_get(m->state, "units"))

@@ -97,9 +97,22 @@ modes_on_nodes() {
 
 no_egress() { [ "$(lab net egress)" = 0 ]; }
 
+# Its machines under another cluster's name: nothing is planned for them, and nothing taken over.
+foreign_is_refused() {
+    local verb
+    sed -E 's/^metadata: .*/metadata: {name: another}/' cluster.yaml >another.yaml
+    for verb in plan preflight apply; do
+        bin/caisson -c another.yaml "$verb" >"$work/another.log" 2>&1
+        [ $? = 6 ] || { cat "$work/another.log"; return 1; }
+        grep -F 'it is a machine of cluster' "$work/another.log" >/dev/null || { cat "$work/another.log"; return 1; }
+    done
+    rm another.yaml
+}
+
 check "all nodes are Ready" within 60 nodes_ready
 check "status says ready" status_ready
 check "the second apply says 0 changes and starts nothing again" second_apply
+check "another cluster's machines are refused" foreign_is_refused
 check "a rebuilt release with equal payload changes nothing" rebuilt_release
 check "kubectl logs and exec through verified kubelet certificates" logs_and_exec
 check "anonymous requests reach readyz and nothing else" anonymous_is_refused
