@@ -54,8 +54,6 @@ static struct err *connect_all(struct fleet *f, struct context *x, const struct 
         f->at[i].host = &hosts[i];
         f->at[i].want = wanted ? &wanted[i] : NULL;
     }
-    for (size_t i = 0; i < x->cluster->warnings.n; i++)
-        event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", x->cluster->warnings.at[i]);
     pool_run(f->n, POOL_DEFAULT, connect_at, f, errors);
     for (size_t i = 0; i < f->n; i++)
         f->at[i].error = errors[i];
@@ -64,6 +62,8 @@ static struct err *connect_all(struct fleet *f, struct context *x, const struct 
 
 struct err *fleet_connect(struct fleet *f, struct context *x)
 {
+    for (size_t i = 0; i < x->cluster->warnings.n; i++)
+        event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", x->cluster->warnings.at[i]);
     return connect_all(f, x, x->cluster->hosts, x->cluster->n_hosts, x->wanted);
 }
 
