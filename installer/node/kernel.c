@@ -9,6 +9,9 @@
 #include <fcntl.h>
 #include <string.h>
 
+#define BEFORE NODE_BASE "/sysctl.before"
+#define VALUE_MAX 256 /* bytes of a setting */
+
 /* Whole word `name` in a file of lines, such as /proc/filesystems. */
 static bool file_has_word(const struct node *n, const char *path, const char *name)
 {
@@ -75,7 +78,8 @@ static char *setting_path(const char *key)
     return path;
 }
 
-static struct err *setting_write(const struct node *n, const char *key, const char *value)
+/* The file of a setting, and its value now without the line's end; "" for one that a simulated node has not yet. */
+static struct err *setting_open(int *ret_fd, char have[VALUE_MAX], const struct node *n, const char *key)
 {
     OWN_FREE char *path = setting_path(key);
     if (!path)
@@ -87,25 +91,66 @@ static struct err *setting_write(const struct node *n, const char *key, const ch
         *strrchr(folder, '/') = '\0';
         TRY(file_mkdirs(n->rootfd, folder, 0755));
     }
-    OWN_FD int fd = openat(n->rootfd, path, O_RDWR | O_CLOEXEC | (n->simulated ? O_CREAT | O_TRUNC : 0), 0644);
+    OWN_FD int fd = openat(n->rootfd, path, O_RDWR | O_CLOEXEC | (n->simulated ? O_CREAT : 0), 0644);
     if (fd < 0)
         return err_os(errno, "kernel setting %s", key);
-    /* Not written again when it is right: some settings can be read but not written in a container. */
-    char have[256];
-    ssize_t len = n->simulated ? 0 : pread(fd, have, sizeof have - 1, 0);
+    ssize_t len = pread(fd, have, VALUE_MAX - 1, 0);
     while (len > 0 && strchr(" \t\n", have[len - 1]))
         len--;
     have[len > 0 ? len : 0] = '\0';
-    if (len > 0 && str_eq(have, value))
+    *ret_fd = TAKE_FD(fd);
+    return NULL;
+}
+
+/* Not written when it is right: some settings can be read but not written in a container. */
+static struct err *setting_write(const struct node *n, int fd, const char *have, const char *key, const char *value)
+{
+    if (str_eq(have, value))
         return NULL;
+    if (n->simulated && ftruncate(fd, 0) < 0)
+        return err_os(errno, "kernel setting %s", key);
     return err_wrap(fd_write_all(fd, value, strlen(value)), "kernel setting %s = %s", key, value);
+}
+
+/* What the machine had before us is on the disk before it is changed for the first time. */
+static struct err *setting_apply(const struct node *n, struct doc *before, const char *key, const char *value)
+{
+    char have[VALUE_MAX];
+    OWN_FD int fd = -1;
+    TRY(setting_open(&fd, have, n, key));
+    if (*have && !str_eq(have, value) && !doc_get(before, key)) {
+        doc_set_text(before, key, have);
+        TRY(json_store(n->rootfd, BEFORE, before));
+    }
+    return setting_write(n, fd, have, key, value);
 }
 
 struct err *kernel_apply(const struct node *n, const struct doc *manifest)
 {
+    OWN_DOC struct doc *before = NULL;
     DOC_EACH (v, doc_get(manifest, "modules"))
         TRY(module_load(n, doc_text(v, "name"), doc_text(v, "shows")));
+    TRY(json_load(&before, n->rootfd, BEFORE));
+    if (!before)
+        before = doc_new_map();
     DOC_EACH (v, doc_get(manifest, "sysctl"))
-        TRY(setting_write(n, v->key, v->text));
+        TRY(setting_apply(n, before, v->key, v->text));
+    return NULL;
+}
+
+struct err *kernel_restore(const struct node *n)
+{
+    OWN_DOC struct doc *before = NULL;
+    TRY(json_load(&before, n->rootfd, BEFORE));
+    DOC_EACH (v, before) {
+        char have[VALUE_MAX];
+        OWN_FD int fd = -1;
+        struct err *e = setting_open(&fd, have, n, v->key);
+        if (!e)
+            e = setting_write(n, fd, have, v->key, v->text);
+        if (e && err_errno(e) != ENOENT)
+            return e;
+        err_free(e); /* gone with its module or interface */
+    }
     return NULL;
 }

@@ -11,6 +11,9 @@ struct node;
 bool kernel_offers(const struct node *n, const char *name, const char *shows);
 /*
  * Loads the modules, then writes the settings, of a manifest. A module that is built in or already there is fine even
- * without modprobe. ERR_FAILED naming the module or setting that cannot be had.
+ * without modprobe. The values of before the first change stay recorded. ERR_FAILED naming the module or setting that
+ * cannot be had.
  */
 struct err *kernel_apply(const struct node *n, const struct doc *manifest) ERR_MUST;
+/* Gives the settings the values they had before the first kernel_apply(). Modules stay loaded. */
+struct err *kernel_restore(const struct node *n) ERR_MUST;

@@ -16,6 +16,7 @@
 
 #define ROUNDS 50
 #define ROUND_MS 100
+#define CGROUPS "/sys/fs/cgroup"
 
 struct process {
     int64_t pid, parent;
@@ -122,6 +123,41 @@ struct err *leftovers_kill(const struct doc *cgroups)
         clock_sleep_ms(ROUND_MS);
     }
     return err_new(ERR_FAILED, "%zu processes of this node cannot be killed", found);
+}
+
+/* ---- cgroups ---- */
+
+/* Their files go with them; only folders can be deleted, deepest first. */
+static struct err *cgroup_drop(int parent, const char *name)
+{
+    OWN_FD int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    OWN_STRS struct strs names = {0};
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? NULL : err_os(errno, "open cgroup %s", name);
+    TRY(dir_names(&names, fd, "."));
+    for (size_t i = 0; i < names.n; i++)
+        TRY(cgroup_drop(fd, names.at[i]));
+    if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return err_os(errno, "delete cgroup %s", name);
+    return NULL;
+}
+
+/* At the top of the one hierarchy (v2), and of each of the many (v1). */
+struct err *leftovers_cgroups_drop(const struct doc *cgroups)
+{
+    OWN_STRS struct strs tops = {0};
+    TRY(dir_names(&tops, AT_FDCWD, CGROUPS));
+    TRY(strs_add(&tops, "."));
+    for (size_t i = 0; i < tops.n; i++) {
+        OWN_FREE char *path = str_fmt(CGROUPS "/%s", tops.at[i]);
+        OWN_FD int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+        if (fd < 0)
+            continue; /* a file of the hierarchy's own */
+        DOC_EACH (name, cgroups)
+            if (name_is_plain(name->text))
+                TRY(cgroup_drop(fd, name->text));
+    }
+    return NULL;
 }
 
 /* ---- mounts ---- */

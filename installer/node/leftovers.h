@@ -12,3 +12,5 @@ struct node;
 struct err *leftovers_kill(const struct doc *cgroups) ERR_MUST;
 /* Unmounts everything mounted below the absolute `paths`, innermost first; a path that is a mount itself stays one. */
 struct err *leftovers_unmount(const struct node *n, const struct strs *paths) ERR_MUST;
+/* Deletes the cgroups of these names, and what is below them, at the top of every hierarchy; no process is in them. */
+struct err *leftovers_cgroups_drop(const struct doc *cgroups) ERR_MUST;

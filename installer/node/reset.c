@@ -1,12 +1,14 @@
 /*
- * reset: takes away what caisson brought: services, what they left running, mounts, interfaces, owned paths, links,
- * /var/lib/caisson itself. What is owned stands in the manifests of this node and in the request; system folders are
- * refused wherever the name comes from.
+ * reset: takes away what caisson brought: services, what they left running, mounts, interfaces, rules of the packet
+ * filter, owned paths, links, kernel settings, /var/lib/caisson itself. What is owned stands in the manifests of this
+ * node and in the request; system folders are refused wherever the name comes from.
  */
 #include "base/child.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "node/activate.h"
+#include "node/firewall.h"
+#include "node/kernel.h"
 #include "node/leftovers.h"
 #include "node/links.h"
 #include "node/manifest.h"
@@ -77,7 +79,10 @@ static struct err *owned_add(struct strs *ret, const struct doc *list)
 static struct err *owned_find(struct strs *ret, const struct call *c)
 {
     OWN_STRS struct strs names = {0};
+    OWN_DOC struct doc *collected = NULL;
     TRY(owned_add(ret, doc_get(c->request, "owned")));
+    TRY(json_load(&collected, c->dir, "owned"));
+    TRY(owned_add(ret, collected));
     TRY(dir_names(&names, c->dir, "generations"));
     for (size_t i = 0; i < names.n; i++) {
         int64_t n = 0;
@@ -118,6 +123,20 @@ static struct err *paths_drop(const struct node *n, const struct strs *owned)
     return NULL;
 }
 
+/* What a container runtime left in the kernel. */
+static struct err *kernel_leftovers_drop(const struct call *c)
+{
+    const struct doc *cgroups = doc_get(c->request, "cgroups");
+    OWN_STRS struct strs slices = {0};
+    TRY(leftovers_kill(cgroups));
+    DOC_EACH (name, cgroups)
+        if (name_is_plain(name->text) && str_ends(name->text, ".slice"))
+            TRY(strs_add(&slices, name->text)); /* systemd made these, and would make them again */
+    TRY(c->n->units->stop(c->n, &slices));
+    TRY(leftovers_cgroups_drop(cgroups));
+    return firewall_drop(doc_get(c->request, "packetFilter"));
+}
+
 struct err *op_reset(struct call *c)
 {
     OWN_STRS struct strs owned = {0};
@@ -126,8 +145,9 @@ struct err *op_reset(struct call *c)
     TRY(links_boot_remove(c->n));
     TRY(converge(&change, c->n, c->dir, NULL, c->s));
     if (!c->n->simulated)
-        TRY(leftovers_kill(doc_get(c->request, "cgroups")));
+        TRY(kernel_leftovers_drop(c));
     TRY(interfaces_drop(c));
+    TRY(kernel_restore(c->n));
     TRY(strs_add(&owned, "/" NODE_BASE));
     TRY(leftovers_unmount(c->n, &owned));
     TRY(paths_drop(c->n, &owned));

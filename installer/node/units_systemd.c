@@ -47,14 +47,73 @@ static struct err *systemd_restart(struct node *n, const struct strs *units)
     return systemctl(head, 4, units, &(struct child_opts){.timeout_ms = CALL_TIMEOUT_MS});
 }
 
+static bool has_word(const char *line, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = line; (at = strstr(at, word)); at += n)
+        if ((at == line || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+            return true;
+    return false;
+}
+
+/* Units in the order of their stopping. */
+struct stopping {
+    const struct strs *units;
+    struct strs after; /* of each unit: what it says it comes after */
+    bool *placed;
+    struct strs *ret;
+};
+
+/* Behind all that come after it. */
+static struct err *stopping_place(struct stopping *s, size_t i)
+{
+    if (s->placed[i])
+        return NULL;
+    s->placed[i] = true;
+    for (size_t k = 0; k < s->units->n; k++)
+        if (has_word(s->after.at[k], s->units->at[i]))
+            TRY(stopping_place(s, k));
+    return strs_add(s->ret, s->units->at[i]);
+}
+
+static struct err *after_read(struct strs *ret, const struct strs *units)
+{
+    static const char *const head[] = {"systemctl", "show", "--no-pager", "--all", "--property=After", "--"};
+    OWN_BUF struct buf out = {.max = 4 << 20};
+    TRY(systemctl(head, ARRAY_LEN(head), units, &(struct child_opts){.output = &out, .timeout_ms = CALL_TIMEOUT_MS}));
+    TRY(buf_str(&out, ""));
+    char *save = NULL;
+    for (char *line = strtok_r(out.at, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        if (str_starts(line, "After="))
+            TRY(strs_add(ret, line + strlen("After=")));
+    return ret->n == units->n ? NULL : err_new(ERR_FAILED, "systemctl show told of %zu of %zu units", ret->n, units->n);
+}
+
+/*
+ * systemctl queues its units one by one, and the first stops before systemd has heard of the last: an API server whose
+ * etcd is gone already takes its whole time limit.
+ */
+static struct err *stop_order(struct strs *ret, const struct strs *units)
+{
+    OWN_FREE bool *placed = calloc(units->n, sizeof *placed);
+    struct stopping s = {.units = units, .placed = placed, .ret = ret};
+    struct err *e = placed ? after_read(&s.after, units) : err_os(ENOMEM, "stop units");
+    for (size_t i = 0; !e && i < units->n; i++)
+        e = stopping_place(&s, i);
+    strs_done(&s.after);
+    return e;
+}
+
 static struct err *systemd_stop(struct node *n, const struct strs *units)
 {
     (void)n;
     static const char *const forget[] = {"systemctl", "reset-failed", "--"};
     static const char *const head[] = {"systemctl", "stop", "--"};
+    OWN_STRS struct strs sorted = {0};
     if (!units->n)
         return NULL;
-    struct err *e = systemctl(head, 3, units, &(struct child_opts){.timeout_ms = STOP_TIMEOUT_MS});
+    TRY(stop_order(&sorted, units));
+    struct err *e = systemctl(head, 3, &sorted, &(struct child_opts){.timeout_ms = STOP_TIMEOUT_MS});
     err_ignore(systemctl(forget, 3, units, &(struct child_opts){.timeout_ms = CALL_TIMEOUT_MS})); /* none failed */
     if (e && strstr(err_text(e), "exit 5")) { /* a unit that is not loaded does not run */
         err_free(e);

@@ -4,18 +4,23 @@
 
 #include <errno.h>
 
-/* The paths and interfaces that components declare; the release in use says it, not a list of ours. */
+static void collect(struct doc *list, const struct doc *components, const char *key)
+{
+    DOC_EACH (c, components)
+        DOC_EACH (v, doc_get(c, key))
+            doc_add_text(list, v->text);
+}
+
+/* What components declare that they leave; the release in use says it, not a list of ours. */
 static struct doc *reset_args(const struct fleet *f)
 {
+    static const char *const keys[][2] = {{"owned", "ownedPaths"},
+                                          {"interfaces", "interfaces"},
+                                          {"cgroups", "cgroups"},
+                                          {"packetFilter", "packetFilter"}};
     struct doc *args = doc_new_map();
-    struct doc *owned = doc_set(args, "owned", doc_new_list());
-    struct doc *interfaces = doc_set(args, "interfaces", doc_new_list());
-    DOC_EACH (c, f->x->release.components) {
-        DOC_EACH (p, doc_get(c, "ownedPaths"))
-            doc_add_text(owned, p->text);
-        DOC_EACH (i, doc_get(c, "interfaces"))
-            doc_add_text(interfaces, i->text);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        collect(doc_set(args, keys[i][0], doc_new_list()), f->x->release.components, keys[i][1]);
     return args;
 }
 
@@ -24,7 +29,8 @@ struct err *reset_member(struct fleet *f, struct member *m)
     if (!m->chosen)
         return NULL;
     event_emit(f->x->events, EVENT_STEP, m->host->name, "remove everything of caisson");
-    TRY(node_call(&m->done, m->node, "reset", reset_args(f), f->x->cancel));
+    TRY(cancel_check(f->x->cancel));
+    TRY(node_call(&m->done, m->node, "reset", reset_args(f), NULL)); /* a step: Ctrl-C counts behind it */
     event_emit(f->x->events, EVENT_DONE, m->host->name, "removed");
     return NULL;
 }

@@ -432,6 +432,23 @@ class Rest(Case):
         self.node.ok("reset")  # twice is fine
         self.activate([("a.service", UNIT % "a", "1")])
 
+    def test_reset_gives_settings_back(self):
+        folder = os.path.join(self.root, "proc/sys/net/ipv4")
+        os.makedirs(folder)
+        path = os.path.join(folder, "ip_forward")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("0\n")
+
+        def value():
+            with open(path, encoding="utf-8") as f:
+                return f.read().strip()
+
+        for wanted in ("1", "2"):  # only what was before the first change counts
+            self.activate([("a.service", UNIT % "a", wanted)], sysctl={"net.ipv4.ip_forward": wanted})
+            self.assertEqual(value(), wanted)
+        self.node.ok("reset")
+        self.assertEqual(value(), "0")
+
     def test_nonsense(self):
         self.failure("nothing", "usage")
         self.node.record(1, 50, b"no json")

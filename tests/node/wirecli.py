@@ -92,8 +92,8 @@ class Node:
         return self.process.wait(20)
 
 
-def manifest(units=(), files=(), **more):
-    """A manifest and the texts that go with it; units: (name, text, inputs), files: (name, text)."""
+def manifest(units=(), files=(), more_files=(), **more):
+    """A manifest and the texts that go with it; units: (name, text, inputs), files: (name, text), or as in a manifest."""
     texts, m = {}, {"schema": 1, "cluster": "test", "node": "n1", "units": [], "files": []}
     for name, text, inputs in units:
         texts[sha256(text.encode())] = text
@@ -103,5 +103,6 @@ def manifest(units=(), files=(), **more):
         texts[sha256(text.encode())] = text
         m["files"].append({"name": name, "mode": "0640", "uid": 0, "gid": 0, "source": "inline",
                            "digest": sha256(text.encode())})
+    m["files"].extend(more_files)
     m.update(more)
     return m, texts
