@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "crypt/digest.h"
+#include "node/collect.h"
 #include "node/links.h"
 #include "node/manifest.h"
 #include "node/node.h"
@@ -301,6 +302,8 @@ static struct err *activate(struct activation *a)
     }
     if (a->to)
         TRY(note_finish(a));
+    if (a->to && !done)
+        err_ignore(collect(a->c->dir, false)); /* only takes space; the next activation tries again */
     answer(a, !done);
     return NULL;
 }

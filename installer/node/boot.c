@@ -2,6 +2,7 @@
 #include "base/child.h"
 #include "base/own.h"
 #include "node/activate.h"
+#include "node/collect.h"
 #include "node/kernel.h"
 #include "node/links.h"
 #include "node/manifest.h"
@@ -22,6 +23,14 @@ static struct err *boot_start(struct node *n, const struct doc *m)
     return child_run(argv, &(struct child_opts){.timeout_ms = 90000}, NULL);
 }
 
+/* Nothing of ours runs yet, so nothing can need what is not named any more. */
+static void collect_free(int dir)
+{
+    OWN_FD int lock = node_lock_free(dir);
+    if (lock >= 0)
+        err_ignore(collect(dir, true)); /* only takes space; the next boot tries again */
+}
+
 struct err *boot_main(struct node *n)
 {
     OWN_FD int dir = -1;
@@ -31,6 +40,7 @@ struct err *boot_main(struct node *n)
     TRY(generation_current(&current, dir));
     if (!current)
         return NULL;
+    collect_free(dir);
     OWN_DOC struct doc *m = NULL;
     TRY(manifest_load(&m, NULL, dir, current));
     TRY(links_derive(&changed, n, m));

@@ -68,6 +68,16 @@ struct err *node_lock(int *ret_fd, const struct call *c, bool exclusive)
     return NULL;
 }
 
+int node_lock_free(int dir)
+{
+    int fd = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        own_close(&fd);
+        return -1;
+    }
+    return fd;
+}
+
 struct err *node_epoch(struct doc **ret, int dir)
 {
     return json_load(ret, dir, "epoch");

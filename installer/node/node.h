@@ -7,7 +7,7 @@
  *                    generations/<n>/        manifest.json activation.json files/ units/
  *                    current -> generations/<n>   the only commit point; absent: generation 0
  *                    pki/<leaf> -> .<leaf>.<k>    tls.key tls.crt leaf.json
- *                    runtime/<name>  images  epoch  rollbackFloor  lock
+ *                    runtime/<name>  images  epoch  rollbackFloor  sysctl.before  owned  lock
  *   /run/caisson/started/<unit>              inputs that the running unit was started with
  *
  * Every path is taken below `root`, which is / on a real machine.
@@ -109,6 +109,8 @@ struct err *op_dial(struct call *c) ERR_MUST;
 struct err *op_journal(struct call *c) ERR_MUST;
 struct err *op_reset(struct call *c) ERR_MUST;
 
+/* Takes the lock if nobody holds it; -1: somebody does, or there is none yet. The caller closes it. */
+int node_lock_free(int dir);
 /* Deletes what killed uploads left; only while nobody else holds the lock. */
 void store_sweep(const struct node *n);
 

@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #define SECRET_MAX 65536
@@ -23,8 +22,8 @@ void store_sweep(const struct node *n)
 {
     OWN_FD int dir = -1;
     err_ignore(node_open(&dir, n, false));
-    OWN_FD int lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
+    OWN_FD int lock = node_lock_free(dir);
+    if (lock < 0)
         return; /* somebody is at work: another time */
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
         OWN_STRS struct strs names = {0};

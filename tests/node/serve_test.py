@@ -275,6 +275,35 @@ class Generations(Case):
         self.assertTrue(os.path.exists(os.path.join(self.root, "proc/sys/vm/swappiness")))
         self.assertFalse(self.activate([("a.service", UNIT % "a", "1")], sysctl={"vm.swappiness": "10"})["changed"])
 
+    def test_what_no_kept_generation_names_is_deleted(self):
+        def names(folder):
+            return sorted(os.listdir(os.path.join(self.base, folder)))
+
+        package, blob, idents = [], [], []
+        for i in (1, 2, 3):
+            script = os.path.join(self.root, "script")
+            with open(script, "w", encoding="utf-8") as f:
+                f.write(f"#!/bin/sh\nexit {i}\n")
+            package.append(subprocess.run([PACK, f"bin/x={script}"], check=True, capture_output=True).stdout)
+            blob.append(b"blob %d" % i)
+            idents.append(sha256(b"id %d" % i))
+            self.node.ok("tree.put", digest=sha256(package[-1]), size=len(package[-1]), rawMax=1 << 20, body=package[-1])
+            self.node.ok("blob.put", digest=sha256(blob[-1]), size=len(blob[-1]), body=blob[-1])
+            self.node.ok("secret.put", id=idents[-1], body=b"secret")
+            files = [dict(name="s", mode="0600", uid=0, gid=0, source="secret", digest=idents[-1]),
+                     dict(name="b", mode="0644", uid=0, gid=0, source="blob", digest=sha256(blob[-1]))]
+            os.makedirs(os.path.join(self.root, f"srv/x{i}"))
+            self.activate([("a.service", UNIT % "a", str(i))], trees=[sha256(package[-1])], owned=[f"/srv/x{i}"],
+                          more_files=files)
+        self.assertEqual(names("generations"), ["2", "3"])
+        self.assertEqual(names("secrets"), sorted(idents[1:]))
+        self.assertEqual(names("store/sha256"), sorted(sha256(b) for b in blob[1:]))
+        self.assertEqual(names("tree"), sorted(sha256(p) for p in package))  # a process may still call them
+        subprocess.run([NODE, "boot", "--root", self.root], check=True)
+        self.assertEqual(names("tree"), sorted(sha256(p) for p in package[1:]))
+        self.node.ok("reset")
+        self.assertEqual(os.listdir(os.path.join(self.root, "srv")), [])  # also what only the first one owned
+
     def test_lost_connection_does_not_stop_it(self):
         g = self.put([("a.service", UNIT % "a" + "[X-Simulate]\nDelayMs=1200\n", "1")])
         stream = self.node.open("generation.activate", generation=g["generation"], digest=g["digest"])
