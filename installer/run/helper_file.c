@@ -7,9 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *helper_file_digest(void)
 {
@@ -28,19 +28,29 @@ static struct err *folder_of_program(char ret[PATH_MAX])
     return NULL;
 }
 
-struct err *helper_file_read(struct buf *out)
+static struct err *check(int fd, uint64_t *ret_size)
 {
-    char dir[PATH_MAX], hex[DIGEST_HEX];
+    char hex[DIGEST_HEX];
+    TRY(digest_fd(hex, fd, ret_size));
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return err_os(errno, "read the helper");
+    return str_eq(hex, HELPER_DIGEST) ? NULL : err_new(ERR_UNTRUSTED, "it is not the helper of this caisson");
+}
+
+struct err *helper_file_open(int *ret_fd, uint64_t *ret_size)
+{
+    char dir[PATH_MAX];
     TRY(folder_of_program(dir));
     OWN_FREE char *path = str_fmt("%s/caisson-node", dir);
     if (!path)
         return err_os(ENOMEM, "path of the helper");
-    struct err *e = file_read(out, AT_FDCWD, path);
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_hint(err_os(errno, "%s", path),
+                        "caisson-node belongs beside caisson; unpack the whole release tarball");
+    struct err *e = check(fd, ret_size);
     if (e)
-        return err_hint(e, "caisson-node belongs beside caisson; unpack the whole release tarball");
-    TRY(digest_hex(hex, out->at, out->len));
-    if (!str_eq(hex, HELPER_DIGEST))
-        return err_hint(err_new(ERR_UNTRUSTED, "%s is not the helper of this caisson", path),
-                        "take caisson and caisson-node from the same release");
+        return err_hint(err_wrap(e, "%s", path), "take caisson and caisson-node from the same release");
+    *ret_fd = TAKE_FD(fd);
     return NULL;
 }

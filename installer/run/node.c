@@ -84,17 +84,30 @@ static struct err *explain(struct node *n, struct err *e)
     return err_new(ERR_FAILED, "start the helper: exit %d: %s", status, said);
 }
 
+static struct err *send_file(int to, int from, uint64_t size, const struct cancel *c)
+{
+    char chunk[16384];
+    while (size) {
+        size_t n = size < sizeof chunk ? (size_t)size : sizeof chunk;
+        TRY(fd_read_exact(from, chunk, n, NULL));
+        TRY(socket_write_all(to, chunk, n, PATIENCE_MS, c));
+        size -= n;
+    }
+    return NULL;
+}
+
 static struct err *send_helper(int fd, const struct cancel *c, uint64_t *ret_sent)
 {
-    OWN_BUF struct buf bytes = {0};
-    TRY(helper_file_read(&bytes));
-    OWN_FREE char *length = str_fmt("%zu\n", bytes.len);
+    OWN_FD int helper = -1;
+    uint64_t size = 0;
+    TRY(helper_file_open(&helper, &size));
+    OWN_FREE char *length = str_fmt("%llu\n", (unsigned long long)size);
     if (!length)
         return err_os(ENOMEM, "send the helper");
     TRY(socket_write_all(fd, length, strlen(length), PATIENCE_MS, c));
-    TRY(socket_write_all(fd, bytes.at, bytes.len, PATIENCE_MS, c));
+    TRY(send_file(fd, helper, size, c));
     if (ret_sent)
-        *ret_sent = bytes.len;
+        *ret_sent = size;
     return NULL;
 }
 
