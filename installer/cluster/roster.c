@@ -13,6 +13,8 @@ static struct doc *entry_new(const struct host *h)
         doc_set_text(d, "hostKey", h->host_key);
     doc_set_bool(d, "controlPlane", h->control_plane);
     doc_set_bool(d, "worker", h->worker);
+    doc_set(d, "labels", h->labels ? doc_clone(h->labels) : doc_new_map());
+    doc_set(d, "taints", h->taints ? doc_clone(h->taints) : doc_new_list());
     return d;
 }
 
@@ -33,13 +35,52 @@ struct doc *roster_leaving(const struct doc *before, const struct cluster *c)
     return list;
 }
 
+const struct doc *roster_find(const struct doc *roster, const char *name)
+{
+    DOC_EACH (e, roster)
+        if (str_eq(doc_text(e, "name"), name))
+            return e;
+    return NULL;
+}
+
+/* What was put on the node once is remembered until it was taken off. */
+static void keep_marks(struct doc *entry, const struct doc *old)
+{
+    struct doc *labels = doc_get(entry, "labels"), *taints = doc_get(entry, "taints");
+    DOC_EACH (l, doc_get(old, "labels"))
+        if (!doc_get(labels, l->key))
+            doc_set(labels, l->key, doc_clone(l));
+    DOC_EACH (t, doc_get(old, "taints"))
+        doc_add(taints, doc_clone(t));
+    doc_set_bool(entry, "worker", doc_bool(entry, "worker", false) || doc_bool(old, "worker", false));
+}
+
 struct doc *roster_join(const struct doc *before, const struct cluster *c)
 {
     struct doc *list = roster_new(c), *leaving = roster_leaving(before, c);
+    DOC_EACH (e, list) {
+        const struct doc *old = roster_find(before, doc_text(e, "name"));
+        if (old && !doc_equal(old, e))
+            keep_marks(e, old);
+    }
     DOC_EACH (e, leaving)
         doc_add(list, doc_clone(e));
     doc_free(leaving);
     return list;
+}
+
+struct err *roster_check(const struct doc *before, const struct cluster *c)
+{
+    for (size_t i = 0; i < c->n_hosts; i++) {
+        const struct host *h = &c->hosts[i];
+        const struct doc *old = roster_find(before, h->name);
+        if (!old || doc_bool(old, "controlPlane", false) == h->control_plane)
+            continue;
+        return err_hint(doc_err(ERR_USAGE, doc_get(h->at, "roles"), "%s %s in the cluster", h->name,
+                                h->control_plane ? "is no control-plane host" : "is a control-plane host"),
+                        "a machine changes this role by leaving: apply without it, then add it with the new roles");
+    }
+    return NULL;
 }
 
 struct err *roster_host(struct host *ret, const struct doc *entry, const struct cluster *c)

@@ -5,12 +5,22 @@
 #pragma once
 #include "cluster/cluster.h"
 
-/* The hosts of cluster.yaml as a list of {name, address, user, port, key, hostKey, controlPlane, worker}. */
+/*
+ * The hosts of cluster.yaml as a list of {name, address, user, port, key, hostKey, controlPlane, worker, labels,
+ * taints}.
+ */
 struct doc *roster_new(const struct cluster *c);
 /* The entries of `before` whose names `c` has not, in new memory. */
 struct doc *roster_leaving(const struct doc *before, const struct cluster *c);
-/* `before` with the hosts of `c` added and brought up to date: nobody is forgotten. */
+/* `before` with the hosts of `c` added and brought up to date: no host is forgotten, and no label or taint. */
 struct doc *roster_join(const struct doc *before, const struct cluster *c);
+/* The entry of that name, or NULL; borrowed. */
+const struct doc *roster_find(const struct doc *roster, const char *name);
+/*
+ * ERR_USAGE, at the host's roles, when a host became one of the control plane or ceased to be one in place: its etcd
+ * member comes and goes with the machine.
+ */
+struct err *roster_check(const struct doc *before, const struct cluster *c) ERR_MUST;
 /*
  * An entry as a host; its strings are borrowed from the entry, `key` included (do not free it). ERR_FAILED when the
  * entry is damaged. ERR_USAGE when a host of `c` has its address under another name.

@@ -61,7 +61,7 @@ static struct err *carry_out(struct change *c)
     if (any_fresh(f))
         TRY(preflight_fresh(f));
     if (o->kube) {
-        TRY(leave_record(&c->leave, f, o));
+        TRY(leave_record(f, o));
         TRY(leave_lost(&c->leave, f, o));
     }
     TRY(fleet_each(f, install));
@@ -69,10 +69,12 @@ static struct err *carry_out(struct change *c)
     TRY(change_serving(f, true));
     TRY(change_serving(f, false));
     TRY(objects_reach(o, f));
-    TRY(leave_record(&c->leave, f, o));
+    TRY(leave_record(f, o));
     TRY(objects_apply(o, f));
     TRY(leave_living(&c->leave, f, o));
-    return c->leave.fleet.n ? objects_wait(o, f) : NULL; /* what they ran has to run elsewhere now */
+    if (c->leave.fleet.n) /* what they ran has to run elsewhere now */
+        TRY(objects_wait(o, f));
+    return leave_settle(f, o);
 }
 
 struct err *ops_apply(struct doc **ret, const struct run *r)

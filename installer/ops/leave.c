@@ -10,8 +10,6 @@
 
 #include <errno.h>
 
-#define ROSTER "caisson-hosts"
-
 /* A kubelet that stops reporting is noticed after 40 s (node-monitor-grace-period 50 s since Kubernetes 1.32). */
 enum { DRAIN_MS = 600000, GONE_MS = 90000, POLL_MS = 1000 };
 
@@ -29,26 +27,29 @@ static struct err *hosts_new(struct leave *l, const struct cluster *c)
 struct err *leave_compare(struct leave *l, struct fleet *f, struct objects *o)
 {
     const struct cluster *c = f->x->cluster;
-    if (o->kube)
-        TRY(kube_record_get(o->kube, &l->before, ROSTER));
-    else
-        l->before = doc_new_list();
-    l->leaving = roster_leaving(l->before, c);
+    TRY(roster_check(o->roster, c));
+    l->leaving = roster_leaving(o->roster, c);
     TRY(hosts_new(l, c));
     return fleet_connect_others(&l->fleet, f->x, l->hosts, doc_len(l->leaving));
 }
 
-static struct err *record(struct leave *l, struct objects *o, struct doc *now)
+/* Takes `now`. */
+static struct err *record(struct objects *o, struct doc *now)
 {
-    struct err *e = doc_equal(l->before, now) ? NULL : kube_record_put(o->kube, ROSTER, now);
-    doc_free(l->before);
-    l->before = now;
+    struct err *e = doc_equal(o->roster, now) ? NULL : kube_record_put(o->kube, OBJECTS_ROSTER, now);
+    doc_free(o->roster);
+    o->roster = now;
     return err_wrap(e, "keep the list of hosts");
 }
 
-struct err *leave_record(struct leave *l, struct fleet *f, struct objects *o)
+struct err *leave_record(struct fleet *f, struct objects *o)
 {
-    return record(l, o, roster_join(l->before, f->x->cluster));
+    return record(o, roster_join(o->roster, f->x->cluster));
+}
+
+struct err *leave_settle(struct fleet *f, struct objects *o)
+{
+    return record(o, roster_new(f->x->cluster));
 }
 
 /* In reach, and what is there still belongs to this cluster under this name: nothing else may be taken off it. */
@@ -60,19 +61,15 @@ static bool is_living(const struct fleet *f, const struct member *m)
 
 /* ---- the Kubernetes side ---- */
 
-static struct err *forget(struct leave *l, struct objects *o, const struct member *m)
+static struct err *forget(struct objects *o, const struct member *m)
 {
     OWN_DOC struct doc *node = kube_node(m->host->name);
+    TRY(kube_delete(o->kube, node, "Background"));
     struct doc *now = doc_new_list();
-    struct err *e = kube_delete(o->kube, node, "Background");
-    DOC_EACH (entry, l->before)
-        if (e || !str_eq(doc_text(entry, "name"), m->host->name))
+    DOC_EACH (entry, o->roster)
+        if (!str_eq(doc_text(entry, "name"), m->host->name))
             doc_add(now, doc_clone(entry));
-    struct err *why = record(l, o, now);
-    if (!e)
-        return why;
-    err_ignore(why); /* the first error says more */
-    return e;
+    return record(o, now);
 }
 
 /* Whether the node's kubelet has reported lately, as Kubernetes sees it. */
@@ -101,14 +98,14 @@ static struct err *wait_silent(struct fleet *f, struct objects *o, const char *n
 
 /* ---- one host ---- */
 
-static struct err *lost(struct leave *l, struct fleet *f, struct objects *o, struct member *m)
+static struct err *lost(struct fleet *f, struct objects *o, struct member *m)
 {
     const char *name = m->host->name;
     event_emit(f->x->events, EVENT_STEP, name, "take it out of the cluster without its help");
     TRY(wait_silent(f, o, name));
     if (m->host->control_plane)
         TRY(join_undo(f, m->host));
-    TRY(forget(l, o, m));
+    TRY(forget(o, m));
     event_emit(f->x->events, EVENT_NOTE, name, "has left the cluster but could not be cleaned: %s",
                m->error ? err_text(m->error) : "there is nothing of this cluster on the machine");
     m->done = doc_new_map();
@@ -136,7 +133,7 @@ static struct err *living(struct leave *l, struct fleet *f, struct objects *o, s
         TRY(join_undo(f, m->host));
     m->chosen = true;
     TRY(reset_member(&l->fleet, m));
-    TRY(forget(l, o, m));
+    TRY(forget(o, m));
     event_emit(f->x->events, EVENT_DONE, name, "has left the cluster");
     return NULL;
 }
@@ -148,7 +145,7 @@ static struct err *each(struct leave *l, struct fleet *f, struct objects *o, boo
         if (is_living(f, m) != alive)
             continue;
         TRY(cancel_check(f->x->cancel));
-        TRY_CTX(alive ? living(l, f, o, m) : lost(l, f, o, m), "%s", m->host->name);
+        TRY_CTX(alive ? living(l, f, o, m) : lost(f, o, m), "%s", m->host->name);
     }
     return NULL;
 }
@@ -182,6 +179,5 @@ void leave_done(struct leave *l)
 {
     fleet_done(&l->fleet);
     free(l->hosts);
-    doc_free(l->before);
     doc_free(l->leaving);
 }

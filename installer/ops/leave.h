@@ -7,8 +7,7 @@
 #include "ops/objects.h"
 
 struct leave {
-    struct doc *before;  /* the roster in the cluster */
-    struct doc *leaving; /* its entries that cluster.yaml has not */
+    struct doc *leaving; /* entries of o->roster that cluster.yaml has not */
     struct host *hosts;  /* the same as hosts */
     struct fleet fleet;  /* the same, connected where they can be */
 };
@@ -16,7 +15,9 @@ struct leave {
 /* Finds and connects the hosts that leave; `o` is compared already. Without a cluster nobody leaves. */
 struct err *leave_compare(struct leave *l, struct fleet *f, struct objects *o) ERR_MUST;
 /* Records all hosts, those that leave included, before anything is done to one: an interrupted run forgets nobody. */
-struct err *leave_record(struct leave *l, struct fleet *f, struct objects *o) ERR_MUST;
+struct err *leave_record(struct fleet *f, struct objects *o) ERR_MUST;
+/* Records the hosts of cluster.yaml and nothing else, once all has been done. */
+struct err *leave_settle(struct fleet *f, struct objects *o) ERR_MUST;
 /*
  * The lost ones (out of reach, or no machine of this cluster any more), before others join: etcd takes no member while
  * one is down. ERR_REFUSED when Kubernetes says after a while that such a host still runs.

@@ -1,7 +1,9 @@
 #include "ops/objects.h"
 
 #include "base/clock.h"
+#include "cluster/roster.h"
 #include "kube/nodes.h"
+#include "kube/record.h"
 #include "ops/objects_diff.h"
 #include "ops/reach.h"
 
@@ -36,13 +38,17 @@ struct err *objects_compare(struct objects *o, struct fleet *f)
     if (m) {
         TRY(reach_kube(&o->kube, f, m));
         TRY_CTX(kube_inventory_get(o->kube, &o->before), "ask the API server of %s", m->host->name);
+        TRY(kube_record_get(o->kube, &o->roster, OBJECTS_ROSTER));
     } else {
         o->before = doc_new_list();
+        o->roster = doc_new_list();
     }
     TRY(objects_diff(o->apply, o->inventory, o->before, f->x->objects));
     TRY(live_nodes(&nodes, o->kube));
-    for (size_t i = 0; i < f->n; i++)
-        objects_diff_node(o->nodes, f->at[i].host, node_named(nodes, f->at[i].host->name));
+    for (size_t i = 0; i < f->n; i++) {
+        const struct host *h = f->at[i].host;
+        objects_diff_node(o->nodes, h, roster_find(o->roster, h->name), node_named(nodes, h->name));
+    }
     return NULL;
 }
 
@@ -170,6 +176,7 @@ void objects_done(struct objects *o)
     doc_free(o->apply);
     doc_free(o->inventory);
     doc_free(o->before);
+    doc_free(o->roster);
     doc_free(o->nodes);
     *o = (struct objects){0};
 }

@@ -6,11 +6,14 @@
 #include "kube/inventory.h"
 #include "ops/fleet.h"
 
+#define OBJECTS_ROSTER "caisson-hosts" /* ConfigMap of kube-system */
+
 struct objects {
     struct kube *kube;     /* NULL: no control plane runs yet */
     struct doc *apply;     /* list of objects that differ from what was applied */
     struct doc *inventory; /* what will be true afterwards */
     struct doc *before;    /* the inventory in the cluster */
+    struct doc *roster;    /* the hosts that the cluster knows (cluster/roster.h); empty without a cluster */
     struct doc *nodes;     /* list of patches: nodes whose labels or taints differ */
 };
 

@@ -79,6 +79,11 @@ static bool labels_hold(const struct doc *live, const struct doc *wanted)
     return true;
 }
 
+static bool same_taint(const struct doc *a, const struct doc *b)
+{
+    return str_eq(doc_text(a, "key"), doc_text(b, "key")) && str_eq(doc_text(a, "effect"), doc_text(b, "effect"));
+}
+
 /* The API leaves out an empty value. */
 static const char *value_of(const struct doc *taint)
 {
@@ -91,18 +96,50 @@ static bool taints_hold(const struct doc *live, const struct doc *wanted)
     DOC_EACH (t, wanted) {
         bool found = false;
         DOC_EACH (l, live)
-            found = found || (str_eq(doc_text(l, "key"), doc_text(t, "key")) &&
-                              str_eq(doc_text(l, "effect"), doc_text(t, "effect")) && str_eq(value_of(l), value_of(t)));
+            found = found || (same_taint(l, t) && str_eq(value_of(l), value_of(t)));
         if (!found)
             return false;
     }
     return true;
 }
 
-void objects_diff_node(struct doc *patches, const struct host *h, const struct doc *live)
+static const struct doc *find_taint(const struct doc *list, const struct doc *taint)
+{
+    DOC_EACH (t, list)
+        if (same_taint(t, taint))
+            return t;
+    return NULL;
+}
+
+/* What was put on the node once and is wanted no more, as a strategic merge patch says it; true if there is any. */
+static bool take_off(struct doc *labels, struct doc *taints, const struct doc *old, const struct doc *live)
+{
+    const struct host was = {.control_plane = doc_bool(old, "controlPlane", false),
+                             .worker = doc_bool(old, "worker", false),
+                             .labels = doc_get(old, "labels"),
+                             .taints = doc_get(old, "taints")};
+    OWN_DOC struct doc *had = wanted_labels(&was), *tainted = wanted_taints(&was);
+    bool any = false;
+    DOC_EACH (l, had)
+        if (!doc_get(labels, l->key) && doc_get(doc_path(live, "metadata.labels"), l->key)) {
+            doc_set(labels, l->key, doc_new_null());
+            any = true;
+        }
+    DOC_EACH (t, tainted)
+        if (!find_taint(taints, t) && find_taint(doc_path(live, "spec.taints"), t)) {
+            struct doc *gone = doc_add(taints, doc_clone(t));
+            doc_set_text(gone, "$patch", "delete");
+            any = true;
+        }
+    return any;
+}
+
+void objects_diff_node(struct doc *patches, const struct host *h, const struct doc *old, const struct doc *live)
 {
     OWN_DOC struct doc *labels = wanted_labels(h), *taints = wanted_taints(h);
-    if (labels_hold(doc_path(live, "metadata.labels"), labels) && taints_hold(doc_path(live, "spec.taints"), taints))
+    bool good =
+        labels_hold(doc_path(live, "metadata.labels"), labels) && taints_hold(doc_path(live, "spec.taints"), taints);
+    if (!(old && take_off(labels, taints, old, live)) && good)
         return;
     struct doc *patch = doc_add(patches, doc_new_map());
     doc_set_text(patch, "name", h->name);

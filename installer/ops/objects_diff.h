@@ -12,7 +12,8 @@ struct err *objects_unique(const struct doc *all) ERR_MUST;
 struct err *objects_diff(struct doc *apply, struct doc *inventory, const struct doc *before, const struct doc *all)
     ERR_MUST;
 /*
- * Appends {name, body} to `patches` when the live node (NULL: none yet) lacks labels or taints that `h` should have:
- * `body` is a strategic merge patch with all of them. What others put on a node stays.
+ * Appends {name, body} to `patches` when the live node (NULL: none yet) lacks labels or taints that `h` should have, or
+ * still has those that its roster entry `old` (NULL: none) names and `h` does not want any more: `body` is a strategic
+ * merge patch. What others put on a node stays.
  */
-void objects_diff_node(struct doc *patches, const struct host *h, const struct doc *live);
+void objects_diff_node(struct doc *patches, const struct host *h, const struct doc *old, const struct doc *live);

@@ -58,6 +58,36 @@ static void nobody_is_forgotten(void **state)
     assert_true(doc_equal(all, again));
 }
 
+static void marks_are_kept_until_taken_off(void **state)
+{
+    (void)state;
+    OWN_DOC struct doc *labels = yaml("{b: \"2\"}"),
+                       *old = yaml("[{name: w-1, address: 10.0.0.21, user: root, port: 22,"
+                                   "  controlPlane: false, worker: true, labels: {a: \"1\"},"
+                                   "  taints: [{key: k, effect: NoSchedule}]}]");
+    struct host hosts[] = {
+        {.name = "w-1", .address = "10.0.0.21", .user = "root", .port = 22, .worker = true, .labels = labels}};
+    struct cluster c = cluster_of(hosts, 1);
+    OWN_DOC struct doc *all = roster_join(old, &c), *now = roster_new(&c), *settled = roster_join(now, &c);
+    assert_non_null(doc_path(all->child, "labels.a"));
+    assert_non_null(doc_path(all->child, "labels.b"));
+    assert_int_equal(doc_len(doc_get(all->child, "taints")), 1);
+    assert_null(doc_path(now->child, "labels.a"));
+    assert_true(doc_equal(now, settled));
+}
+
+static void a_role_in_place(void **state)
+{
+    (void)state;
+    OWN_DOC struct doc *old = yaml(before), *at = yaml("{roles: [worker]}");
+    struct host hosts[] = {
+        {.name = "cp-1", .address = "10.0.0.11", .user = "root", .port = 22, .worker = true, .at = at}};
+    struct cluster c = cluster_of(hosts, 1);
+    FAILS(ERR_USAGE, "test:1:9: cp-1 is a control-plane host in the cluster", roster_check(old, &c));
+    hosts[0].control_plane = true;
+    OK(roster_check(old, &c));
+}
+
 static void one_machine_under_two_names(void **state)
 {
     (void)state;
@@ -86,7 +116,11 @@ static void damaged(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(leaving), cmocka_unit_test(nobody_is_forgotten),
-                                       cmocka_unit_test(one_machine_under_two_names), cmocka_unit_test(damaged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(leaving),
+                                       cmocka_unit_test(nobody_is_forgotten),
+                                       cmocka_unit_test(marks_are_kept_until_taken_off),
+                                       cmocka_unit_test(a_role_in_place),
+                                       cmocka_unit_test(one_machine_under_two_names),
+                                       cmocka_unit_test(damaged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

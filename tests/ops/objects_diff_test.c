@@ -69,6 +69,7 @@ struct node_case {
     const char *labels, *taints; /* of cluster.yaml */
     const char *live;            /* the node in the API, NULL: none */
     const char *patch;           /* as JSON, NULL: none */
+    const char *old;             /* the roster's entry, NULL: none */
 };
 
 static const struct node_case node_cases[] = {
@@ -100,6 +101,25 @@ static const struct node_case node_cases[] = {
      "{metadata: {labels: {" LABELS_WORKER "}}, spec: {taints: [{key: only, effect: NoSchedule}]}}",
      "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/worker\":\"\"}},"
      "\"spec\":{\"taints\":[{\"effect\":\"NoExecute\",\"key\":\"only\"}]}}"},
+    {"a label that is wanted no more", false, true, NULL, NULL,
+     "{metadata: {labels: {" LABELS_WORKER ", zone: a, foreign: b}}}",
+     "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/worker\":\"\",\"zone\":null}},\"spec\":{\"taints\":[]}}",
+     "{worker: true, labels: {zone: a}}"},
+    {"and is gone already", false, true, NULL, NULL, "{metadata: {labels: {" LABELS_WORKER "}}}", NULL,
+     "{worker: true, labels: {zone: a}, taints: [{key: only, effect: NoExecute}]}"},
+    {"a taint that is wanted no more", false, true, NULL, NULL,
+     "{metadata: {labels: {" LABELS_WORKER
+     "}}, spec: {taints: [{key: only, effect: NoSchedule}, {key: theirs, effect: NoExecute}]}}",
+     "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/worker\":\"\"}},"
+     "\"spec\":{\"taints\":[{\"$patch\":\"delete\",\"effect\":\"NoSchedule\",\"key\":\"only\"}]}}",
+     "{worker: true, taints: [{key: only, effect: NoSchedule}]}"},
+    {"a control-plane host that becomes a worker too", true, true, NULL, NULL,
+     "{metadata: {labels: {" LABELS_CP ", " LABELS_WORKER "}}, spec: {taints: [" TAINT_CP "]}}",
+     "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/control-plane\":\"\",\"node-role.kubernetes.io/"
+     "worker\":\"\"}},"
+     "\"spec\":{\"taints\":[{\"$patch\":\"delete\",\"effect\":\"NoSchedule\",\"key\":\"node-role.kubernetes.io/"
+     "control-plane\"}]}}",
+     "{controlPlane: true, worker: false}"},
 };
 
 static struct doc *yaml_or_null(const char *text)
@@ -116,11 +136,11 @@ static void nodes(void **state)
     for (size_t i = 0; i < ARRAY_LEN(node_cases); i++) {
         const struct node_case *c = &node_cases[i];
         OWN_DOC struct doc *labels = yaml_or_null(c->labels), *taints = yaml_or_null(c->taints),
-                           *live = yaml_or_null(c->live), *patches = doc_new_list();
+                           *live = yaml_or_null(c->live), *old = yaml_or_null(c->old), *patches = doc_new_list();
         struct host h = {
             .name = "m", .control_plane = c->control_plane, .worker = c->worker, .labels = labels, .taints = taints};
         OWN_BUF struct buf json = {0};
-        objects_diff_node(patches, &h, live);
+        objects_diff_node(patches, &h, old, live);
         print_message("%s\n", c->what);
         assert_int_equal(doc_len(patches), c->patch != NULL);
         if (!c->patch)
