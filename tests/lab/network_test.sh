@@ -129,6 +129,7 @@ forwarding() { [ -n "$(forward_port)" ]; }
 port_forward() {
     local pod got
     for pod in $(pods server); do
+        : >"$work/forward.log" # here, or the last pod's port might be read before the new kubectl truncates the file
         bin/kubectl --kubeconfig kubeconfig -n lab-network port-forward --address 127.0.0.1 "pod/$pod" :8080 >"$work/forward.log" 2>&1 &
         forward=$!
         within 30 forwarding
