@@ -95,6 +95,8 @@ modes_on_nodes() {
     done
 }
 
+dns_is_spread() { [ "$(k -n kube-system get pods -l k8s-app=kube-dns -o jsonpath='{range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort -u | wc -l)" = 2 ]; }
+
 no_egress() { [ "$(lab net egress)" = 0 ]; }
 
 # Its machines under another cluster's name: nothing is planned for them, and nothing taken over.
@@ -111,6 +113,7 @@ foreign_is_refused() {
 
 check "all nodes are Ready" within 60 nodes_ready
 check "status says ready" status_ready
+check "cluster DNS runs on two machines" dns_is_spread
 check "the second apply says 0 changes and starts nothing again" second_apply
 check "another cluster's machines are refused" foreign_is_refused
 check "a rebuilt release with equal payload changes nothing" rebuilt_release
