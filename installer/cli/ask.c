@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "cli/text.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <poll.h>

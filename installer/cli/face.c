@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "cli/text.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <search.h>

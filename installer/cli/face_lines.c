@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "cli/text.h"
+#include "base/text.h"
 #include "doc/doc.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "cli/text.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <string.h>

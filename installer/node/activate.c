@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/own.h"
+#include "base/text.h"
 #include "crypt/digest.h"
 #include "node/collect.h"
 #include "node/links.h"
@@ -172,7 +173,7 @@ static struct err *details_units(struct doc *details, struct node *n, const stru
         if (e)
             TRY(buf_fmt(&log, "no log: %s", err_text(e)));
         err_free(e);
-        text_clean(&log);
+        text_clean(log.at, log.len, 1);
         struct doc *u = doc_add(list, doc_new_map());
         doc_set_text(u, "name", failed->at[i]);
         doc_set_text(u, "log", buf_text(&log));

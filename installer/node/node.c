@@ -218,38 +218,6 @@ struct err *file_give(const struct node *n, int fd, int64_t uid, int64_t gid)
     return NULL;
 }
 
-/* Bytes of the UTF-8 sequence at `s`, or 0 when it is none (RFC 3629). */
-static size_t utf8_at(const unsigned char *s, size_t left)
-{
-    size_t n = *s < 0x80                 ? 1
-               : *s >= 0xc2 && *s < 0xe0 ? 2
-               : *s >= 0xe0 && *s < 0xf0 ? 3
-               : *s >= 0xf0 && *s < 0xf5 ? 4
-                                         : 0;
-    if (n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-void text_clean(struct buf *b)
-{
-    for (size_t i = 0; i < b->len;) {
-        unsigned char *s = (unsigned char *)b->at + i;
-        size_t n = utf8_at(s, b->len - i);
-        if (n == 0 || (n == 1 && *s < 0x20 && *s != '\n' && *s != '\t') || *s == 0x7f) {
-            *s = '?';
-            n = 1;
-        }
-        i += n;
-    }
-}
-
 struct err *space_check(int dir, uint64_t bytes)
 {
     struct statvfs st;

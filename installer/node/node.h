@@ -85,8 +85,6 @@ struct err *link_replace(int dirfd, const char *name, const char *target) ERR_MU
 struct err *dir_names(struct strs *ret, int dirfd, const char *name) ERR_MUST;
 /* Gives the open file to uid:gid; on a simulated node without privilege nothing is done. */
 struct err *file_give(const struct node *n, int fd, int64_t uid, int64_t gid) ERR_MUST;
-/* Text for JSON: what is no UTF-8 or a control character other than \n and \t becomes '?'. */
-void text_clean(struct buf *b);
 /* Enough space below `dir` for `bytes` and what is kept free. */
 struct err *space_check(int dir, uint64_t bytes) ERR_MUST;
 

@@ -2,6 +2,7 @@
 
 #include "base/child.h"
 #include "base/own.h"
+#include "base/text.h"
 #include "node/node.h"
 #include "wire/pump.h"
 
@@ -118,7 +119,7 @@ static void reply_text(struct doc *reply, const char *key, struct buf *b, size_t
         b->len = keep;
         b->at[keep] = '\0';
     }
-    text_clean(b);
+    text_clean(b->at, b->len, 1);
     doc_set_text(reply, key, buf_text(b));
 }
 

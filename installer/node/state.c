@@ -1,6 +1,7 @@
 /* state, hello, journal: what this node is and has; nothing here changes anything. */
 #include "base/file.h"
 #include "base/own.h"
+#include "base/text.h"
 #include "crypt/digest.h"
 #include "node/leaf.h"
 #include "node/manifest.h"
@@ -142,7 +143,7 @@ struct err *op_journal(struct call *c)
         return err_new(ERR_USAGE, "journal: unit or lines are not sound");
     OWN_BUF struct buf text = {.max = 3 << 20};
     TRY(c->n->units->log(c->n, unit, (int)lines, &text));
-    text_clean(&text);
+    text_clean(text.at, text.len, 1);
     doc_set_text(c->reply, "text", buf_text(&text));
     return NULL;
 }

@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "cli/amount.h"
-#include "cli/text.h"
+#include "base/text.h"
 
 static void amounts(void **state)
 {

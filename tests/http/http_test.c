@@ -1,6 +1,7 @@
 /* The http room against the server of server.py. */
 #include "http/http.h"
 
+#include "check.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -8,11 +9,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct serve server;
 static const char *no_server;
@@ -66,29 +63,12 @@ static int teardown(void **state)
         }                                                                                                              \
     } while (0)
 
-static void ok(struct err *e)
-{
-    if (e)
-        print_error("%s\n", err_text(e));
-    assert_null(e);
-}
-
-static void fails(struct err *e, enum err_kind kind, const char *part)
-{
-    assert_non_null(e);
-    if (err_kind(e) != kind || !strstr(err_text(e), part))
-        print_error("%s: %s\n", err_kind_name(err_kind(e)), err_text(e));
-    assert_int_equal(err_kind(e), kind);
-    assert_non_null(strstr(err_text(e), part));
-    err_free(e);
-}
-
 /* http_do() of base + path with a connection of its own. */
 static struct err *fetch(struct http_call call, const char *base, const char *path, struct buf *out, long *status)
 {
     OWN(http_freep) struct http *h = NULL;
     OWN_FREE char *url = str_fmt("%s%s", base, path);
-    ok(http_new(&h));
+    OK(http_new(&h));
     call.url = url;
     return http_do(out, status, &call, h);
 }
@@ -102,7 +82,7 @@ static void test_request_and_answer(void **state)
         .method = "PATCH", .body = "some text", .body_len = 9, .content_type = "text/plain", .headers = more};
     OWN_BUF struct buf out = {0};
     long status = 0;
-    ok(fetch(call, plain, "/echo", &out, &status));
+    OK(fetch(call, plain, "/echo", &out, &status));
     assert_int_equal(status, 200);
     assert_non_null(strstr(out.at, "\"method\": \"PATCH\""));
     assert_non_null(strstr(out.at, "\"body\": \"some text\""));
@@ -116,7 +96,7 @@ static void test_other_status_is_an_answer(void **state)
     NEED_SERVER();
     OWN_BUF struct buf out = {0};
     long status = 0;
-    ok(fetch((struct http_call){0}, plain, "/teapot", &out, &status));
+    OK(fetch((struct http_call){0}, plain, "/teapot", &out, &status));
     assert_int_equal(status, 418);
     assert_string_equal(buf_text(&out), "short and stout");
 }
@@ -130,9 +110,9 @@ static void test_connection_is_kept(void **state)
     OWN_FREE char *url = str_fmt("%s/echo", secure);
     struct http_call call = {.url = url, .ca_pem = ca, .cert_pem = cert, .key_pem = key};
     long status = 0;
-    ok(http_new(&h));
-    ok(http_do(&first, &status, &call, h));
-    ok(http_do(&second, &status, &call, h));
+    OK(http_new(&h));
+    OK(http_do(&first, &status, &call, h));
+    OK(http_do(&second, &status, &call, h));
     assert_string_equal(buf_text(&first), buf_text(&second)); /* the same peer port */
 }
 
@@ -143,7 +123,7 @@ static void test_unix_socket(void **state)
     OWN_FREE char *path = str_fmt("%s/socket", server.dir);
     OWN_BUF struct buf out = {0};
     long status = 0;
-    ok(fetch((struct http_call){.unix_socket = path}, "http://10.255.255.1:6443", "/echo", &out, &status));
+    OK(fetch((struct http_call){.unix_socket = path}, "http://10.255.255.1:6443", "/echo", &out, &status));
     assert_int_equal(status, 200);
 }
 
@@ -154,9 +134,9 @@ static void test_trust(void **state)
     OWN_BUF struct buf out = {0};
     long status = 0;
     struct http_call call = {.ca_pem = other_ca, .cert_pem = cert, .key_pem = key};
-    fails(fetch(call, secure, "/echo", &out, &status), ERR_UNTRUSTED, secure);
+    FAILS(ERR_UNTRUSTED, secure, fetch(call, secure, "/echo", &out, &status));
     call.ca_pem = NULL;
-    fails(fetch(call, secure, "/echo", &out, &status), ERR_UNTRUSTED, secure);
+    FAILS(ERR_UNTRUSTED, secure, fetch(call, secure, "/echo", &out, &status));
     call = (struct http_call){.ca_pem = ca}; /* no client certificate */
     struct err *e = fetch(call, secure, "/echo", &out, &status);
     assert_non_null(e);
@@ -172,8 +152,8 @@ static void test_wrong_name(void **state)
     OWN_FREE char *path = str_fmt("%s/secure", server.dir);
     struct http_call call = {.unix_socket = path, .ca_pem = ca, .cert_pem = cert, .key_pem = key};
     long status = 0;
-    ok(fetch(call, "https://localhost", "/echo", &out, &status));
-    fails(fetch(call, "https://cp-1", "/echo", &out, &status), ERR_UNTRUSTED, "cp-1");
+    OK(fetch(call, "https://localhost", "/echo", &out, &status));
+    FAILS(ERR_UNTRUSTED, "cp-1", fetch(call, "https://cp-1", "/echo", &out, &status));
 }
 
 static void test_limits(void **state)
@@ -182,12 +162,12 @@ static void test_limits(void **state)
     NEED_SERVER();
     OWN_BUF struct buf out = {0};
     long status = 0;
-    fails(fetch((struct http_call){.max_body = 1000}, plain, "/big", &out, &status), ERR_FAILED, "larger than 1000");
+    FAILS(ERR_FAILED, "larger than 1000", fetch((struct http_call){.max_body = 1000}, plain, "/big", &out, &status));
     int64_t from = clock_ms();
-    fails(fetch((struct http_call){.timeout_ms = 300}, plain, "/sleep", &out, &status), ERR_UNREACHABLE, "timed out");
+    FAILS(ERR_UNREACHABLE, "timed out", fetch((struct http_call){.timeout_ms = 300}, plain, "/sleep", &out, &status));
     assert_in_range(clock_ms() - from, 250, 2000);
-    fails(fetch((struct http_call){0}, plain, "/cut", &out, &status), ERR_UNREACHABLE, "/cut");
-    fails(fetch((struct http_call){0}, "http://127.0.0.1:1", "/", &out, &status), ERR_UNREACHABLE, "127.0.0.1:1");
+    FAILS(ERR_UNREACHABLE, "/cut", fetch((struct http_call){0}, plain, "/cut", &out, &status));
+    FAILS(ERR_UNREACHABLE, "127.0.0.1:1", fetch((struct http_call){0}, "http://127.0.0.1:1", "/", &out, &status));
 }
 
 static void test_no_redirects_and_other_protocols(void **state)
@@ -196,11 +176,11 @@ static void test_no_redirects_and_other_protocols(void **state)
     NEED_SERVER();
     OWN_BUF struct buf out = {0};
     long status = 0;
-    ok(fetch((struct http_call){0}, plain, "/redirect", &out, &status));
+    OK(fetch((struct http_call){0}, plain, "/redirect", &out, &status));
     assert_int_equal(status, 302);
-    ok(fetch((struct http_call){0}, plain, "/file-redirect", &out, &status));
+    OK(fetch((struct http_call){0}, plain, "/file-redirect", &out, &status));
     assert_int_equal(status, 302);
-    fails(fetch((struct http_call){0}, "file:///etc", "/hostname", &out, &status), ERR_USAGE, "file:///etc");
+    FAILS(ERR_USAGE, "file:///etc", fetch((struct http_call){0}, "file:///etc", "/hostname", &out, &status));
 }
 
 static void *cancel_soon(void *p)
@@ -218,10 +198,10 @@ static void test_cancel(void **state)
     OWN_BUF struct buf out = {0};
     long status = 0;
     pthread_t t;
-    ok(cancel_init(&c));
+    OK(cancel_init(&c));
     assert_int_equal(pthread_create(&t, NULL, cancel_soon, &c), 0);
     int64_t from = clock_ms();
-    fails(fetch((struct http_call){.cancel = &c}, plain, "/sleep", &out, &status), ERR_CANCELLED, "cancelled");
+    FAILS(ERR_CANCELLED, "cancelled", fetch((struct http_call){.cancel = &c}, plain, "/sleep", &out, &status));
     assert_in_range(clock_ms() - from, 100, 600);
     assert_int_equal(pthread_join(t, NULL), 0);
 }
@@ -246,7 +226,7 @@ static struct err *watch(struct http_call call, const char *path, struct seen *s
 {
     OWN(http_freep) struct http *h = NULL;
     OWN_FREE char *url = str_fmt("%s%s", plain, path);
-    ok(http_new(&h));
+    OK(http_new(&h));
     call.url = url;
     return http_lines(out, status, &call, h, see, s);
 }
@@ -258,13 +238,13 @@ static void test_lines(void **state)
     OWN_BUF struct buf out = {0};
     struct seen s = {.stop_at = 99};
     long status = 0;
-    ok(watch((struct http_call){0}, "/lines", &s, &out, &status));
+    OK(watch((struct http_call){0}, "/lines", &s, &out, &status));
     const char *const want[] = {"one", "two", "three", "four"};
     assert_int_equal(s.lines.n, ARRAY_LEN(want));
     for (size_t i = 0; i < ARRAY_LEN(want); i++)
         assert_string_equal(s.lines.at[i], want[i]);
     strs_done(&s.lines);
-    ok(watch((struct http_call){0}, "/teapot", &s, &out, &status));
+    OK(watch((struct http_call){0}, "/teapot", &s, &out, &status));
     assert_int_equal(status, 418);
     assert_int_equal(s.lines.n, 0);
     assert_string_equal(buf_text(&out), "short and stout");
@@ -277,14 +257,14 @@ static void test_lines_end_early(void **state)
     OWN_BUF struct buf out = {0};
     struct seen s = {.stop_at = 3};
     long status = 0;
-    ok(watch((struct http_call){.timeout_ms = -1}, "/endless", &s, &out, &status));
+    OK(watch((struct http_call){.timeout_ms = -1}, "/endless", &s, &out, &status));
     assert_int_equal(s.lines.n, 3);
     strs_done(&s.lines);
     s = (struct seen){.fail_at = 2};
-    fails(watch((struct http_call){.timeout_ms = -1}, "/endless", &s, &out, &status), ERR_REFUSED, "enough");
+    FAILS(ERR_REFUSED, "enough", watch((struct http_call){.timeout_ms = -1}, "/endless", &s, &out, &status));
     strs_done(&s.lines);
     s = (struct seen){0};
-    fails(watch((struct http_call){.max_body = 5000}, "/long-line", &s, &out, &status), ERR_FAILED, "longer than 5000");
+    FAILS(ERR_FAILED, "longer than 5000", watch((struct http_call){.max_body = 5000}, "/long-line", &s, &out, &status));
     strs_done(&s.lines);
 }
 
@@ -298,15 +278,15 @@ static void test_save(void **state)
     OWN_BUF struct buf out = {0}, got = {0};
     OWN_FD int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     long status = 0;
-    ok(http_new(&h));
-    ok(http_save(&out, &status, &(struct http_call){.url = url}, h, fd));
+    OK(http_new(&h));
+    OK(http_save(&out, &status, &(struct http_call){.url = url}, h, fd));
     assert_int_equal(status, 200);
-    ok(http_save(&out, &status, &(struct http_call){.url = none}, h, fd));
+    OK(http_save(&out, &status, &(struct http_call){.url = none}, h, fd));
     assert_int_equal(status, 404);
     assert_string_equal(buf_text(&out), "no such page");
-    ok(file_read(&got, AT_FDCWD, file));
+    OK(file_read(&got, AT_FDCWD, file));
     assert_int_equal(got.len, 1000000);
-    fails(http_save(&out, &status, &(struct http_call){.url = url, .max_body = 10}, h, fd), ERR_FAILED, "larger");
+    FAILS(ERR_FAILED, "larger", http_save(&out, &status, &(struct http_call){.url = url, .max_body = 10}, h, fd));
 }
 
 int main(void)

@@ -16,7 +16,7 @@ static char *slurp(const char *name)
 {
     struct buf b = {0};
     OWN_FREE char *path = str_fmt("%s/%s", server.dir, name);
-    ok(file_read(&b, AT_FDCWD, path));
+    OK(file_read(&b, AT_FDCWD, path));
     return buf_take(&b);
 }
 
@@ -59,7 +59,7 @@ static struct kube *client(void)
         print_message("%s\n", no_server);
         skip();
     }
-    ok(kube_new(&k,
+    OK(kube_new(&k,
                 &(struct kube_server){.url = url, .ca_pem = ca, .cert_pem = cert, .key_pem = key, .retry_ms = 10000},
                 NULL));
     return k;
@@ -69,7 +69,7 @@ static void test_ready(void **state)
 {
     (void)state;
     OWN(kube_freep) struct kube *k = client();
-    ok(kube_ready(k, "/readyz", clock_ms() + 60000));
+    OK(kube_ready(k, "/readyz", clock_ms() + 60000));
 }
 
 static void test_apply_changes_only_our_fields(void **state)
@@ -79,21 +79,21 @@ static void test_apply_changes_only_our_fields(void **state)
     OWN_DOC struct doc *ns = named("v1", "Namespace", NULL, "test"), *stored = NULL, *again = NULL;
     OWN_DOC struct doc *map =
         yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: test}, data: {a: '1'}}");
-    ok(kube_apply(k, ns, NULL));
-    ok(kube_wait(k, ns, clock_ms() + 10000));
-    ok(kube_apply(k, map, &stored));
+    OK(kube_apply(k, ns, NULL));
+    OK(kube_wait(k, ns, clock_ms() + 10000));
+    OK(kube_apply(k, map, &stored));
     assert_string_equal(doc_text(stored, "data.a"), "1");
-    ok(kube_apply(k, map, &again));
+    OK(kube_apply(k, map, &again));
     assert_string_equal(doc_text(again, "metadata.resourceVersion"), doc_text(stored, "metadata.resourceVersion"));
     OWN_DOC struct doc *other =
         yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: other, b: '2'}}");
     OWN_DOC struct doc *answer = NULL, *live = NULL;
     long status = 0;
-    ok(kube_call(k, "PATCH", "/api/v1/namespaces/test/configmaps/c", "application/merge-patch+json", other, &status,
+    OK(kube_call(k, "PATCH", "/api/v1/namespaces/test/configmaps/c", "application/merge-patch+json", other, &status,
                  &answer));
     assert_int_equal(status, 200);
-    ok(kube_apply(k, map, NULL));
-    ok(kube_get_object(k, &live, map));
+    OK(kube_apply(k, map, NULL));
+    OK(kube_get_object(k, &live, map));
     assert_string_equal(doc_text(live, "data.a"), "1"); /* ours again, by force */
     assert_string_equal(doc_text(live, "data.b"), "2"); /* not ours, left alone */
 }
@@ -106,15 +106,15 @@ static void test_errors_of_the_api(void **state)
         yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: d, namespace: test}, spec: "
              "{replicas: 1, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {x: y}}, "
              "spec: {containers: [{name: c, image: i}]}}}}");
-    fails(kube_apply(k, bad, NULL), ERR_FAILED,
-          "apply Deployment test/d: HTTP 422 Invalid: Deployment.apps \"d\" is invalid");
+    FAILS(ERR_FAILED, "apply Deployment test/d: HTTP 422 Invalid: Deployment.apps \"d\" is invalid",
+          kube_apply(k, bad, NULL));
     OWN_DOC struct doc *lost = named("v1", "ConfigMap", "nowhere", "c");
-    fails(kube_apply(k, lost, NULL), ERR_FAILED, "HTTP 404 NotFound: namespaces \"nowhere\" not found");
+    FAILS(ERR_FAILED, "HTTP 404 NotFound: namespaces \"nowhere\" not found", kube_apply(k, lost, NULL));
     OWN_DOC struct doc *typo =
         yaml("{apiVersion: v1, kind: Service, metadata: {name: s, namespace: test}, spec: {prots: []}}");
     struct err *e = kube_apply(k, typo, NULL);
     assert_non_null(e);
-    fails(e, ERR_FAILED, "prots");
+    FAILS(ERR_FAILED, "prots", e);
 }
 
 static void test_strangers_are_refused(void **state)
@@ -123,8 +123,8 @@ static void test_strangers_are_refused(void **state)
     OWN(kube_freep) struct kube *mine = client();
     OWN(kube_freep) struct kube *k = NULL;
     OWN_DOC struct doc *got = NULL;
-    ok(kube_new(&k, &(struct kube_server){.url = url, .ca_pem = ca, .retry_ms = -1}, NULL));
-    fails(kube_get(k, &got, "/api/v1/secrets"), ERR_REFUSED, "HTTP 403 Forbidden");
+    OK(kube_new(&k, &(struct kube_server){.url = url, .ca_pem = ca, .retry_ms = -1}, NULL));
+    FAILS(ERR_REFUSED, "HTTP 403 Forbidden", kube_get(k, &got, "/api/v1/secrets"));
     assert_non_null(mine);
 }
 
@@ -140,15 +140,15 @@ static void test_crd_and_its_object(void **state)
     OWN_DOC struct doc *box =
         yaml("{apiVersion: test.dev/v1, kind: Box, metadata: {name: b, namespace: test}, spec: {size: 3}}");
     OWN_DOC struct doc *live = NULL;
-    ok(kube_apply(k, crd, NULL));
-    ok(kube_apply(k, box, NULL)); /* at once: its kind is waited for */
-    ok(kube_wait(k, crd, clock_ms() + 20000));
-    ok(kube_get_object(k, &live, box));
+    OK(kube_apply(k, crd, NULL));
+    OK(kube_apply(k, box, NULL)); /* at once: its kind is waited for */
+    OK(kube_wait(k, crd, clock_ms() + 20000));
+    OK(kube_get_object(k, &live, box));
     assert_int_equal(doc_int(live, "spec.size", 0), 3);
-    ok(kube_delete(k, box, "Background"));
-    ok(kube_wait_gone(k, box, clock_ms() + 10000));
-    ok(kube_delete(k, crd, "Background"));
-    ok(kube_wait_gone(k, crd, clock_ms() + 20000));
+    OK(kube_delete(k, box, "Background"));
+    OK(kube_wait_gone(k, box, clock_ms() + 10000));
+    OK(kube_delete(k, crd, "Background"));
+    OK(kube_wait_gone(k, crd, clock_ms() + 20000));
 }
 
 static void test_wait_names_what_is_missing(void **state)
@@ -159,8 +159,8 @@ static void test_wait_names_what_is_missing(void **state)
         yaml("{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: ds, namespace: test}, spec: {selector:"
              " {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: "
              "c, image: i}]}}}}");
-    ok(kube_apply(k, ds, NULL));
-    fails(kube_wait(k, ds, clock_ms() + 600), ERR_FAILED, "DaemonSet test/ds is not ready: InProgress: not seen");
+    OK(kube_apply(k, ds, NULL));
+    FAILS(ERR_FAILED, "DaemonSet test/ds is not ready: InProgress: not seen", kube_wait(k, ds, clock_ms() + 600));
 }
 
 static void test_inventory_and_prune(void **state)
@@ -172,17 +172,17 @@ static void test_inventory_and_prune(void **state)
                                     "'caisson:test'}, rules: []}");
     OWN_DOC struct doc *ns = named("v1", "Namespace", NULL, "test");
     OWN_DOC struct doc *system = named("v1", "Namespace", NULL, "kube-system");
-    ok(kube_apply(k, role, NULL));
-    ok(kube_wait(k, system, clock_ms() + 20000));
+    OK(kube_apply(k, role, NULL));
+    OK(kube_wait(k, system, clock_ms() + 20000));
     inventory_add(before, ns, NULL);
     inventory_add(before, role, "x");
-    ok(kube_inventory_put(k, before));
-    ok(kube_inventory_get(k, &stored));
+    OK(kube_inventory_put(k, before));
+    OK(kube_inventory_get(k, &stored));
     assert_true(doc_equal(before, stored));
-    ok(kube_prune(k, &plan, stored, after, 0));
-    ok(kube_get_object(k, &live, role));
+    OK(kube_prune(k, &plan, stored, after, 0));
+    OK(kube_get_object(k, &live, role));
     assert_null(live);
-    ok(kube_get_object(k, &live, ns));
+    OK(kube_get_object(k, &live, ns));
     assert_non_null(live);
 }
 

@@ -1,35 +1,14 @@
 /* Shared by the programs of this folder. */
 #pragma once
+#include "check.h"
 #include "kube/inventory.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static inline void ok(struct err *e)
-{
-    if (e)
-        print_error("%s\n", err_text(e));
-    assert_null(e);
-}
-
-/* Frees `e` after checking its kind and a part of its text. */
-static inline void fails(struct err *e, enum err_kind kind, const char *part)
-{
-    assert_non_null(e);
-    if (err_kind(e) != kind || !strstr(err_text(e), part))
-        print_error("%s: %s\n", err_kind_name(err_kind(e)), err_text(e));
-    assert_int_equal(err_kind(e), kind);
-    assert_non_null(strstr(err_text(e), part));
-    err_free(e);
-}
 
 static inline struct doc *yaml(const char *text)
 {
     struct doc *d = NULL;
-    ok(doc_yaml(&d, "test", text, strlen(text)));
+    OK(doc_yaml(&d, "test", text, strlen(text)));
     return d;
 }
 

@@ -34,7 +34,7 @@ static struct kube *client(int64_t retry_ms)
         print_message("%s\n", no_server);
         skip();
     }
-    ok(kube_new(&k, &(struct kube_server){.url = url, .retry_ms = retry_ms}, NULL));
+    OK(kube_new(&k, &(struct kube_server){.url = url, .retry_ms = retry_ms}, NULL));
     return k;
 }
 
@@ -63,15 +63,15 @@ static void test_paths(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         OWN_FREE char *path = NULL;
-        ok(kube_path(k, &path, rows[i].version, rows[i].kind, rows[i].ns, rows[i].name));
+        OK(kube_path(k, &path, rows[i].version, rows[i].kind, rows[i].ns, rows[i].name));
         assert_string_equal(path, rows[i].want);
     }
     OWN_FREE char *path = NULL;
     const char *const evil[] = {"../nodes", "..", "a/b", "a%2fb", ""};
     for (size_t i = 0; i < ARRAY_LEN(evil); i++)
-        fails(kube_path(k, &path, "v1", "ConfigMap", "n", evil[i]), ERR_FAILED, "cannot be the name");
-    fails(kube_path(k, &path, "v1", "Nothing", NULL, "x"), ERR_FAILED, "no kind Nothing in v1");
-    fails(kube_path(k, &path, "no.dev/v1", "X", NULL, "x"), ERR_FAILED, "no kind X in no.dev/v1");
+        FAILS(ERR_FAILED, "cannot be the name", kube_path(k, &path, "v1", "ConfigMap", "n", evil[i]));
+    FAILS(ERR_FAILED, "no kind Nothing in v1", kube_path(k, &path, "v1", "Nothing", NULL, "x"));
+    FAILS(ERR_FAILED, "no kind X in no.dev/v1", kube_path(k, &path, "no.dev/v1", "X", NULL, "x"));
 }
 
 static void test_apply_get_delete(void **state)
@@ -79,16 +79,16 @@ static void test_apply_get_delete(void **state)
     (void)state;
     OWN(kube_freep) struct kube *k = client(1000);
     OWN_DOC struct doc *o = named("v1", "ConfigMap", "default", "plain"), *stored = NULL, *live = NULL, *counts = NULL;
-    ok(kube_apply(k, o, &stored));
+    OK(kube_apply(k, o, &stored));
     assert_string_equal(doc_text(stored, "metadata.name"), "plain");
-    ok(kube_get_object(k, &live, o));
+    OK(kube_get_object(k, &live, o));
     assert_non_null(live);
     doc_free(TAKE(live));
-    ok(kube_delete(k, o, "Foreground"));
-    ok(kube_delete(k, o, "Foreground"));
-    ok(kube_get_object(k, &live, o));
+    OK(kube_delete(k, o, "Foreground"));
+    OK(kube_delete(k, o, "Foreground"));
+    OK(kube_get_object(k, &live, o));
     assert_null(live);
-    ok(kube_get(k, &counts, "/counts"));
+    OK(kube_get(k, &counts, "/counts"));
     assert_int_equal(doc_int(counts, "policy Foreground", 0), 1);
 }
 
@@ -96,28 +96,28 @@ static void test_trouble_that_passes(void **state)
 {
     (void)state;
     OWN(kube_freep) struct kube *k = client(5000);
-    ok(apply(k, "busy"));
-    ok(apply(k, "webhook"));
-    ok(apply(k, "conflict"));
+    OK(apply(k, "busy"));
+    OK(apply(k, "webhook"));
+    OK(apply(k, "conflict"));
 }
 
 static void test_trouble_that_stays(void **state)
 {
     (void)state;
     OWN(kube_freep) struct kube *k = client(1000);
-    fails(apply(k, "invalid"), ERR_FAILED, "apply ConfigMap default/invalid: HTTP 422 Invalid: trouble with invalid");
-    fails(apply(k, "forbidden"), ERR_REFUSED, "HTTP 403 Forbidden");
-    fails(apply(k, "always-conflict"), ERR_FAILED, "HTTP 409 Conflict");
+    FAILS(ERR_FAILED, "apply ConfigMap default/invalid: HTTP 422 Invalid: trouble with invalid", apply(k, "invalid"));
+    FAILS(ERR_REFUSED, "HTTP 403 Forbidden", apply(k, "forbidden"));
+    FAILS(ERR_FAILED, "HTTP 409 Conflict", apply(k, "always-conflict"));
     int64_t from = clock_ms();
-    fails(apply(k, "broken"), ERR_FAILED, "HTTP 500 InternalError: trouble with broken");
+    FAILS(ERR_FAILED, "HTTP 500 InternalError: trouble with broken", apply(k, "broken"));
     assert_in_range(clock_ms() - from, 500, 2500);
-    fails(apply(k, "html"), ERR_FAILED, "HTTP 502: <h1>Bad gateway</h1>");
+    FAILS(ERR_FAILED, "HTTP 502: <h1>Bad gateway</h1>", apply(k, "html"));
     struct err *e = apply(k, "stranger");
     assert_non_null(e);
     assert_non_null(strstr(err_hint_text(e), "certificate"));
-    fails(e, ERR_UNTRUSTED, "HTTP 401");
+    FAILS(ERR_UNTRUSTED, "HTTP 401", e);
     OWN_DOC struct doc *nameless = yaml("{apiVersion: v1, kind: ConfigMap, metadata: {generateName: x-}}");
-    fails(kube_apply(k, nameless, NULL), ERR_FAILED, "without metadata.name");
+    FAILS(ERR_FAILED, "without metadata.name", kube_apply(k, nameless, NULL));
 }
 
 static void test_a_kind_that_comes_later(void **state)
@@ -126,8 +126,8 @@ static void test_a_kind_that_comes_later(void **state)
     OWN(kube_freep) struct kube *k = client(5000);
     OWN_DOC struct doc *o = named("late.dev/v1", "Later", "default", "x"),
                        *missing = named("late.dev/v1", "Never", "n", "x");
-    ok(kube_apply(k, o, NULL));
-    fails(kube_apply(k, missing, NULL), ERR_FAILED, "no kind Never in late.dev/v1");
+    OK(kube_apply(k, o, NULL));
+    FAILS(ERR_FAILED, "no kind Never in late.dev/v1", kube_apply(k, missing, NULL));
 }
 
 static void test_nobody_there(void **state)
@@ -136,14 +136,14 @@ static void test_nobody_there(void **state)
     struct kube *k = NULL;
     OWN(cancel_done) struct cancel c = {-1};
     OWN_DOC struct doc *got = NULL;
-    ok(cancel_init(&c));
-    ok(kube_new(&k, &(struct kube_server){.url = "http://127.0.0.1:1", .retry_ms = 500}, &c));
+    OK(cancel_init(&c));
+    OK(kube_new(&k, &(struct kube_server){.url = "http://127.0.0.1:1", .retry_ms = 500}, &c));
     int64_t from = clock_ms();
-    fails(kube_get(k, &got, "/api/v1"), ERR_UNREACHABLE, "127.0.0.1:1");
+    FAILS(ERR_UNREACHABLE, "127.0.0.1:1", kube_get(k, &got, "/api/v1"));
     assert_in_range(clock_ms() - from, 150, 2000);
-    fails(kube_ready(k, "/readyz", clock_ms() + 300), ERR_UNREACHABLE, "not ready");
+    FAILS(ERR_UNREACHABLE, "not ready", kube_ready(k, "/readyz", clock_ms() + 300));
     cancel_set(&c);
-    fails(kube_get(k, &got, "/api/v1"), ERR_CANCELLED, "cancelled");
+    FAILS(ERR_CANCELLED, "cancelled", kube_get(k, &got, "/api/v1"));
     kube_free(k);
 }
 
@@ -151,8 +151,8 @@ static void test_ready(void **state)
 {
     (void)state;
     OWN(kube_freep) struct kube *k = client(1000);
-    fails(kube_ready(k, "/readyz", clock_ms() - 1), ERR_FAILED, "HTTP 500: [-]etcd failed");
-    ok(kube_ready(k, "/readyz", clock_ms() + 5000));
+    FAILS(ERR_FAILED, "HTTP 500: [-]etcd failed", kube_ready(k, "/readyz", clock_ms() - 1));
+    OK(kube_ready(k, "/readyz", clock_ms() + 5000));
 }
 
 static void test_wait(void **state)
@@ -164,9 +164,9 @@ static void test_wait(void **state)
              " spec: {replicas: 2}, status: {observedGeneration: 1, replicas: 1}}");
     OWN_DOC struct doc *none = named("apps/v1", "Deployment", "n", "none");
     OWN_DOC struct doc *plain = named("v1", "ConfigMap", "n", "waited");
-    ok(kube_apply(k, web, NULL));
-    ok(kube_apply(k, plain, NULL));
-    ok(kube_wait(k, plain, clock_ms() + 1000));
+    OK(kube_apply(k, web, NULL));
+    OK(kube_apply(k, plain, NULL));
+    OK(kube_wait(k, plain, clock_ms() + 1000));
     struct err *e = kube_wait(k, web, clock_ms() + 300);
     assert_non_null(e);
     const char *text = err_text(e);
@@ -175,10 +175,10 @@ static void test_wait(void **state)
     assert_null(strstr(text, "oldest"));
     assert_null(strstr(text, "another"));
     assert_null(strstr(text, "normal"));
-    fails(e, ERR_FAILED, "Deployment n/web is not ready: InProgress: replicas: 1/2");
-    fails(kube_wait(k, none, clock_ms() + 100), ERR_FAILED, "does not exist");
-    ok(kube_wait_gone(k, none, clock_ms() + 100));
-    fails(kube_wait_gone(k, plain, clock_ms() + 100), ERR_FAILED, "ConfigMap n/waited is still there");
+    FAILS(ERR_FAILED, "Deployment n/web is not ready: InProgress: replicas: 1/2", e);
+    FAILS(ERR_FAILED, "does not exist", kube_wait(k, none, clock_ms() + 100));
+    OK(kube_wait_gone(k, none, clock_ms() + 100));
+    FAILS(ERR_FAILED, "ConfigMap n/waited is still there", kube_wait_gone(k, plain, clock_ms() + 100));
 }
 
 static void test_inventory_and_prune(void **state)
@@ -187,28 +187,28 @@ static void test_inventory_and_prune(void **state)
     OWN(kube_freep) struct kube *k = client(1000);
     OWN_DOC struct doc *before = NULL, *again = NULL, *after = doc_new_list(), *plan = NULL, *live = NULL;
     const char *const names[] = {"keep", "old", "adopted", "vanished"};
-    ok(kube_inventory_get(k, &before));
+    OK(kube_inventory_get(k, &before));
     assert_int_equal(doc_len(before), 0);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         OWN_DOC struct doc *o = named("v1", "ConfigMap", "p", names[i]);
         if (i < 3)
-            ok(kube_apply(k, o, NULL));
+            OK(kube_apply(k, o, NULL));
         inventory_add(before, o, "d");
         if (i == 0)
             inventory_add(after, o, "d");
     }
-    ok(kube_inventory_put(k, before));
-    ok(kube_inventory_get(k, &again));
+    OK(kube_inventory_put(k, before));
+    OK(kube_inventory_get(k, &again));
     assert_true(doc_equal(before, again));
-    ok(kube_prune(k, &plan, before, after, 0));
+    OK(kube_prune(k, &plan, before, after, 0));
     assert_int_equal(doc_len(plan), 3);
     assert_string_equal(doc_text(plan->child, "reason"), "was gone already");
     assert_string_equal(doc_text(plan->child->next, "action"), "keep");
     assert_string_equal(doc_text(plan->last, "name"), "old");
     OWN_DOC struct doc *old = named("v1", "ConfigMap", "p", "old"), *keep = named("v1", "ConfigMap", "p", "keep");
-    ok(kube_get_object(k, &live, old));
+    OK(kube_get_object(k, &live, old));
     assert_null(live);
-    ok(kube_get_object(k, &live, keep));
+    OK(kube_get_object(k, &live, keep));
     assert_non_null(live);
 }
 

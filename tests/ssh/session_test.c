@@ -1,4 +1,5 @@
 /* The ssh room against a real sshd. */
+#include "check.h"
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -10,17 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 extern char **environ;
 
@@ -50,36 +47,18 @@ static int group_teardown(void **state)
         }                                                                                                              \
     } while (0)
 
-static void ok(struct err *e)
-{
-    if (e)
-        print_error("%s\n", err_text(e));
-    assert_null(e);
-}
-
-/* Frees `e` after checking its kind and a part of its text. */
-static void fails(struct err *e, enum err_kind kind, const char *part)
-{
-    assert_non_null(e);
-    if (err_kind(e) != kind || !strstr(err_text(e), part))
-        print_error("%s: %s\n", err_kind_name(err_kind(e)), err_text(e));
-    assert_int_equal(err_kind(e), kind);
-    assert_non_null(strstr(err_text(e), part));
-    err_free(e);
-}
-
 /* Runs a command with `input`, returns its status; output in `out`. */
 static int run(const struct ssh_target *t, const char *command, const char *input, struct buf *out)
 {
     OWN(ssh_freep) struct ssh *s = NULL;
     OWN_FD int fd = -1;
     int status = -1;
-    ok(ssh_open(&s, t, NULL));
-    ok(ssh_exec(s, command, &fd));
-    ok(fd_write_all(fd, input, strlen(input)));
+    OK(ssh_open(&s, t, NULL));
+    OK(ssh_exec(s, command, &fd));
+    OK(fd_write_all(fd, input, strlen(input)));
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
-    ok(fd_read_all(fd, out));
-    ok(ssh_wait(s, &status, clock_ms() + 20000, NULL));
+    OK(fd_read_all(fd, out));
+    OK(ssh_wait(s, &status, clock_ms() + 20000, NULL));
     return status;
 }
 
@@ -123,12 +102,12 @@ static void test_wrong_key(void **state)
     assert_non_null(strstr(err_text(e), rig.other_key));
     assert_non_null(strstr(err_text(e), "publickey"));
     assert_non_null(strstr(err_hint_text(e), "authorized_keys"));
-    fails(e, ERR_UNREACHABLE, "refused by the machine");
+    FAILS(ERR_UNREACHABLE, "refused by the machine", e);
     keys[0] = "/nonexistent/key";
-    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "/nonexistent/key (no such file)");
+    FAILS(ERR_UNREACHABLE, "/nonexistent/key (no such file)", ssh_open(&s, &t, NULL));
     t.user = "nobody-of-that-name";
     keys[0] = rig.key;
-    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "login as nobody-of-that-name refused");
+    FAILS(ERR_UNREACHABLE, "login as nobody-of-that-name refused", ssh_open(&s, &t, NULL));
 }
 
 /* Keys with a passphrase are the agent's business. */
@@ -147,14 +126,14 @@ static void test_agent(void **state)
     t.n_key_files = 0;
     t.no_agent = false;
     assert_int_equal(setenv("SSH_AUTH_SOCK", place, 1), 0);
-    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "agent (does not answer)");
+    FAILS(ERR_UNREACHABLE, "agent (does not answer)", ssh_open(&s, &t, NULL));
     assert_int_equal(posix_spawnp(&agent, start[0], NULL, NULL, (char *const *)start, environ), 0);
     for (int i = 0; i < 100 && !file_exists(AT_FDCWD, place); i++)
         clock_sleep_ms(20);
-    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "agent (");
-    ok(child_run(add_other, &(struct child_opts){.timeout_ms = 10000}, NULL));
-    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "agent (1 refused)");
-    ok(child_run(add, &(struct child_opts){.timeout_ms = 10000}, NULL));
+    FAILS(ERR_UNREACHABLE, "agent (", ssh_open(&s, &t, NULL));
+    OK(child_run(add_other, &(struct child_opts){.timeout_ms = 10000}, NULL));
+    FAILS(ERR_UNREACHABLE, "agent (1 refused)", ssh_open(&s, &t, NULL));
+    OK(child_run(add, &(struct child_opts){.timeout_ms = 10000}, NULL));
     assert_int_equal(run(&t, "true", "", &out), 0);
     assert_int_equal(kill(agent, SIGTERM), 0);
     assert_int_equal(waitpid(agent, NULL, 0), agent);
@@ -171,7 +150,7 @@ static void test_key_others_can_read(void **state)
     assert_int_equal(chmod(rig.key, 0644), 0);
     struct err *e = ssh_open(&s, &t, NULL);
     assert_int_equal(chmod(rig.key, 0600), 0);
-    fails(e, ERR_UNREACHABLE, "chmod 600");
+    FAILS(ERR_UNREACHABLE, "chmod 600", e);
 }
 
 static void test_unknown_host_key(void **state)
@@ -185,7 +164,7 @@ static void test_unknown_host_key(void **state)
     struct err *e = ssh_open(&s, &t, NULL);
     assert_non_null(e);
     assert_non_null(strstr(err_hint_text(e), "caisson trust host cp-1"));
-    fails(e, ERR_UNTRUSTED, "not known yet");
+    FAILS(ERR_UNTRUSTED, "not known yet", e);
 }
 
 static void test_changed_host_key(void **state)
@@ -197,10 +176,10 @@ static void test_changed_host_key(void **state)
     struct ssh *s = NULL;
     OWN_BUF struct buf pub = {0}, line = {0};
     OWN_FREE char *file = str_fmt("%s.pub", rig.other_key);
-    ok(file_read(&pub, AT_FDCWD, file));
-    ok(buf_fmt(&line, "[127.0.0.1]:%d %s", rig.port, buf_text(&pub)));
-    ok(file_replace(AT_FDCWD, rig.known, line.at, line.len, 0600));
-    fails(ssh_open(&s, &t, NULL), ERR_UNTRUSTED, "not the one in");
+    OK(file_read(&pub, AT_FDCWD, file));
+    OK(buf_fmt(&line, "[127.0.0.1]:%d %s", rig.port, buf_text(&pub)));
+    OK(file_replace(AT_FDCWD, rig.known, line.at, line.len, 0600));
+    FAILS(ERR_UNTRUSTED, "not the one in", ssh_open(&s, &t, NULL));
     rig_know(&rig, "ed25519", false);
 }
 
@@ -212,10 +191,10 @@ static void test_revoked_host_key(void **state)
     struct ssh_target t = rig_target(&rig, keys);
     struct ssh *s = NULL;
     OWN_BUF struct buf known = {0}, both = {0};
-    ok(file_read(&known, AT_FDCWD, rig.known));
-    ok(buf_fmt(&both, "%s@revoked %s", buf_text(&known), buf_text(&known)));
-    ok(file_replace(AT_FDCWD, rig.known, both.at, both.len, 0600));
-    fails(ssh_open(&s, &t, NULL), ERR_UNTRUSTED, "revoked");
+    OK(file_read(&known, AT_FDCWD, rig.known));
+    OK(buf_fmt(&both, "%s@revoked %s", buf_text(&known), buf_text(&known)));
+    OK(file_replace(AT_FDCWD, rig.known, both.at, both.len, 0600));
+    FAILS(ERR_UNTRUSTED, "revoked", ssh_open(&s, &t, NULL));
     rig_know(&rig, "ed25519", false);
 }
 
@@ -252,11 +231,11 @@ static void test_pinned_fingerprint(void **state)
         assert_int_equal(run(&t, "true", "", &out), 0);
     }
     t.host_key = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    fails(ssh_open(&s, &t, NULL), ERR_UNTRUSTED, "pinned for it");
+    FAILS(ERR_UNTRUSTED, "pinned for it", ssh_open(&s, &t, NULL));
     t.host_key = "SHA256:"; /* a prefix of the right one is not the right one */
-    fails(ssh_open(&s, &t, NULL), ERR_UNTRUSTED, "pinned for it");
+    FAILS(ERR_UNTRUSTED, "pinned for it", ssh_open(&s, &t, NULL));
     t.host_key = "MD5:aa:bb";
-    fails(ssh_open(&s, &t, NULL), ERR_USAGE, "SHA256:");
+    FAILS(ERR_USAGE, "SHA256:", ssh_open(&s, &t, NULL));
 }
 
 static void test_host_key_for_trust(void **state)
@@ -268,12 +247,12 @@ static void test_host_key_for_trust(void **state)
     OWN(ssh_host_key_done) struct ssh_host_key k = {0};
     char want[80];
     t.known_hosts = NULL;
-    ok(ssh_host_key(&k, &t, NULL));
+    OK(ssh_host_key(&k, &t, NULL));
     rig_fingerprint(&rig, "ed25519", want);
     assert_string_equal(k.fingerprint, want);
     assert_string_equal(k.type, "ssh-ed25519");
     OWN_FREE char *line = str_fmt("%s\n", k.line);
-    ok(file_replace(AT_FDCWD, rig.known, line, strlen(line), 0600));
+    OK(file_replace(AT_FDCWD, rig.known, line, strlen(line), 0600));
     t.known_hosts = rig.known;
     OWN_BUF struct buf out = {0};
     assert_int_equal(run(&t, "true", "", &out), 0);
@@ -290,10 +269,10 @@ static void test_stderr_is_kept(void **state)
     OWN_BUF struct buf out = {0};
     char tail[SSH_STDERR_MAX + 1];
     int status = -1;
-    ok(ssh_open(&s, &t, NULL));
-    ok(ssh_exec(s, "i=0; while [ $i -lt 2000 ]; do echo line $i >&2; i=$((i+1)); done; echo out", &fd));
-    ok(fd_read_all(fd, &out));
-    ok(ssh_wait(s, &status, clock_ms() + 20000, NULL));
+    OK(ssh_open(&s, &t, NULL));
+    OK(ssh_exec(s, "i=0; while [ $i -lt 2000 ]; do echo line $i >&2; i=$((i+1)); done; echo out", &fd));
+    OK(fd_read_all(fd, &out));
+    OK(ssh_wait(s, &status, clock_ms() + 20000, NULL));
     ssh_stderr(s, tail);
     assert_int_equal(strlen(tail), SSH_STDERR_MAX);
     assert_non_null(strstr(tail, "line 1999\n"));
@@ -362,13 +341,13 @@ static void both_ways(const struct rig *r, uint64_t total)
     OWN_FD int fd = -1;
     int status = -1;
     pthread_t thread;
-    ok(ssh_open(&s, &t, NULL));
-    ok(ssh_exec(s, "cat", &fd));
+    OK(ssh_open(&s, &t, NULL));
+    OK(ssh_exec(s, "cat", &fd));
     struct sender sender = {fd, total, 7};
     assert_int_equal(pthread_create(&thread, NULL, send_main, &sender), 0);
     uint64_t got = receive_all(fd, 7);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    ok(ssh_wait(s, &status, clock_ms() + 20000, NULL));
+    OK(ssh_wait(s, &status, clock_ms() + 20000, NULL));
     assert_int_equal(status, 0);
     assert_int_equal(got, total);
 }
@@ -414,12 +393,12 @@ static void test_peer_killed(void **state)
     OWN(ssh_freep) struct ssh *s = NULL;
     OWN_FD int fd = -1;
     pthread_t thread;
-    ok(ssh_open(&s, &t, NULL));
-    ok(ssh_exec(s, "sleep 0.3; kill -9 $PPID; sleep 1", &fd));
+    OK(ssh_open(&s, &t, NULL));
+    OK(ssh_exec(s, "sleep 0.3; kill -9 $PPID; sleep 1", &fd));
     struct sender sender = {fd, MUCH, 1};
     assert_int_equal(pthread_create(&thread, NULL, send_main, &sender), 0);
     int64_t from = clock_ms();
-    fails(ssh_wait(s, NULL, clock_ms() + 10000, NULL), ERR_UNREACHABLE, "cp-1 (127.0.0.1:");
+    FAILS(ERR_UNREACHABLE, "cp-1 (127.0.0.1:", ssh_wait(s, NULL, clock_ms() + 10000, NULL));
     assert_in_range(clock_ms() - from, 0, 3000);
     assert_int_equal(receive_all(fd, 1), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -434,8 +413,8 @@ static void test_free_while_running(void **state)
     struct ssh_target t = rig_target(&rig, keys);
     struct ssh *s = NULL;
     int fd = -1;
-    ok(ssh_open(&s, &t, NULL));
-    ok(ssh_exec(s, "cat /dev/zero", &fd));
+    OK(ssh_open(&s, &t, NULL));
+    OK(ssh_exec(s, "cat /dev/zero", &fd));
     char byte;
     assert_int_equal(read(fd, &byte, 1), 1);
     int64_t from = clock_ms();
@@ -474,15 +453,15 @@ static void test_cancel_and_timeout(void **state)
     struct ssh *s = NULL;
     pthread_t thread;
     assert_true(silent >= 0);
-    ok(cancel_init(&c));
+    OK(cancel_init(&c));
     assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &c), 0);
     int64_t from = clock_ms();
-    fails(ssh_open(&s, &t, &c), ERR_CANCELLED, "cancelled");
+    FAILS(ERR_CANCELLED, "cancelled", ssh_open(&s, &t, &c));
     assert_in_range(clock_ms() - from, 100, 1500);
     assert_int_equal(pthread_join(thread, NULL), 0);
     t.timeout_ms = 300;
     from = clock_ms();
-    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "timed out");
+    FAILS(ERR_UNREACHABLE, "timed out", ssh_open(&s, &t, NULL));
     assert_in_range(clock_ms() - from, 250, 2000);
 }
 
@@ -493,9 +472,9 @@ static void test_nobody_there(void **state)
     struct ssh *s = NULL;
     int fd = listen_only(&t.port);
     (void)close(fd);
-    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "Connection refused");
+    FAILS(ERR_UNREACHABLE, "Connection refused", ssh_open(&s, &t, NULL));
     t.address = "no-such-host.invalid";
-    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "look up no-such-host.invalid");
+    FAILS(ERR_UNREACHABLE, "look up no-such-host.invalid", ssh_open(&s, &t, NULL));
 }
 
 static void *one_session(void *p)
@@ -526,7 +505,7 @@ static void test_twenty_at_once(void **state)
     for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
         void *e = NULL;
         assert_int_equal(pthread_join(threads[i], &e), 0);
-        ok(e);
+        OK(e);
     }
 }
 
@@ -543,7 +522,7 @@ static void test_through_a_jump_host(void **state)
     assert_int_equal(run(&t, "cat; exit 3", "through", &out), 3);
     assert_string_equal(buf_text(&out), "through");
     jump_keys[0] = rig.other_key;
-    fails(ssh_open(&s, &t, NULL), ERR_UNREACHABLE, "through its jump host: bastion");
+    FAILS(ERR_UNREACHABLE, "through its jump host: bastion", ssh_open(&s, &t, NULL));
 }
 
 /* ---- ssh -G ---- */
@@ -552,11 +531,11 @@ static void test_conf(void **state)
 {
     (void)state;
     OWN_SSH_CONF struct ssh_conf c = {0};
-    ok(ssh_conf_read(&c, "some-host.invalid"));
+    OK(ssh_conf_read(&c, "some-host.invalid"));
     if (c.address)
         assert_string_equal(c.address, "some-host.invalid");
     struct ssh_conf bad = {0};
-    fails(ssh_conf_read(&bad, "-oProxyCommand=x"), ERR_USAGE, "not a host name");
+    FAILS(ERR_USAGE, "not a host name", ssh_conf_read(&bad, "-oProxyCommand=x"));
 }
 
 static void test_conf_split(void **state)
@@ -584,10 +563,10 @@ static void test_conf_split(void **state)
         int port = 0;
         struct err *e = ssh_conf_split(&user, &host, &port, cases[i].text);
         if (!cases[i].host) {
-            fails(e, ERR_USAGE, "user@host:port");
+            FAILS(ERR_USAGE, "user@host:port", e);
             continue;
         }
-        ok(e);
+        OK(e);
         assert_true(str_eq(user, cases[i].user));
         assert_string_equal(host, cases[i].host);
         assert_int_equal(port, cases[i].port);
