@@ -49,10 +49,10 @@ status_tells() {
     local out code begin=$SECONDS
     out=$(timeout 120 bin/caisson status -o json 2>"$work/status.log")
     code=$?
-    [ "$code" -lt 124 ] || { echo "status ended with $code after $((SECONDS - begin)) s"; return 1; }
     echo "status: exit $code after $((SECONDS - begin)) s"
+    [ "$code" = 3 ] || return 1
     [ "$(jq -r '[.nodes[] | select(.state == "unreachable") | .name] | join(" ")' <<<"$out")" = "$victim" ] || { echo "$out"; return 1; }
-    [ "$(jq -r '.ready, .api.ready, .etcd.healthy' <<<"$out" | xargs)" = "false true true" ] || { echo "$out"; return 1; }
+    [ "$(jq -r '.ready, .api.ready, ([.etcd.each[] | select(.healthy)] | length)' <<<"$out" | xargs)" = "false true 2" ] || { echo "$out"; return 1; }
 }
 
 write_works() {
