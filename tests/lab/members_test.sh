@@ -39,9 +39,12 @@ is_clean() {
         ! ps -eo comm | grep -E "^(kube|etcd|containerd|flanneld)"'
 }
 
+# A bare pod is refused until its namespace has an account for it.
+has_account() { k -n members get serviceaccount default >/dev/null 2>&1; }
+
 # Two pods that may run anywhere, of which one must always be there; and one that nobody would start again.
 start_pods() {
-    k create namespace members >/dev/null && k -n members apply -f - >/dev/null <<'YAML' &&
+    k create namespace members >/dev/null && within 30 has_account && k -n members apply -f - >/dev/null <<'YAML' &&
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
