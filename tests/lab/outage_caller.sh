@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs on a node (fed to its bash): calls the Kubernetes API through the local balancer for $1 seconds, as its kubelet would.
 # Prints "call BEGIN END ok|failed" for each call, "watch BEGIN END" for each of nine long requests once it has ended, and
-# "links MS N" for the number of connections from here to the address $2; times are milliseconds.
+# "links MS N" for the number of connections from here to the API server at $2; times are milliseconds.
 set -u
 readonly seconds=$1 dead=$2 keys=/var/lib/caisson/pki/kubelet-client name=$HOSTNAME
 
@@ -29,7 +29,7 @@ while [ "$SECONDS" -lt "$end" ]; do
     # grep reads to the end: leaving early would look like a failed call
     if request 15 "/api/v1/nodes/$name" | grep -F '"kind":"Node"' >/dev/null; then result=ok; else result=failed; fi
     echo "call $begin $(ms) $result"
-    echo "links $(ms) $(ss -Htn state established dst "$dead" | wc -l)"
+    echo "links $(ms) $(ss -Htn state established "dst $dead and dport = :6443" | wc -l)"
     sleep 0.2
 done
 wait
