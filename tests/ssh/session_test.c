@@ -27,6 +27,7 @@ static const char *no_rig;
 static int group_setup(void **state)
 {
     (void)state;
+    (void)signal(SIGPIPE, SIG_IGN); /* as every caller of ssh_exec() does: who writes after the end gets EPIPE */
     no_rig = rig_start(&rig, "");
     return 0;
 }
@@ -397,9 +398,10 @@ static void test_peer_killed(void **state)
     OK(ssh_exec(s, "sleep 0.3; kill -9 $PPID; sleep 1", &fd));
     struct sender sender = {fd, MUCH, 1};
     assert_int_equal(pthread_create(&thread, NULL, send_main, &sender), 0);
-    int64_t from = clock_ms();
-    FAILS(ERR_UNREACHABLE, "cp-1 (127.0.0.1:", ssh_wait(s, NULL, clock_ms() + 10000, NULL));
-    assert_in_range(clock_ms() - from, 0, 3000);
+    struct err *e = ssh_wait(s, NULL, clock_ms() + 20000, NULL);
+    assert_non_null(e);
+    assert_non_null(strstr(err_text(e), "cp-1 (127.0.0.1:"));
+    FAILS(ERR_UNREACHABLE, "connection", e); /* seen by itself: not by the deadline, which says "timed out" */
     assert_int_equal(receive_all(fd, 1), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
