@@ -183,6 +183,14 @@ size_t doc_len(const struct doc *d)
     return n;
 }
 
+struct doc *doc_find(const struct doc *list, const char *path, const char *text)
+{
+    DOC_EACH (v, list)
+        if (str_eq(doc_text(v, path), text))
+            return v;
+    return NULL;
+}
+
 bool doc_list_has(const struct doc *list, const char *text)
 {
     DOC_EACH (v, list)
