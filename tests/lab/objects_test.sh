@@ -1,24 +1,27 @@
 #!/usr/bin/env bash
-# Another release, of which only manifests differ: only those objects are applied, one that left is pruned, nothing on any
-# node is touched. The cluster has its own release again afterwards.
+# Another release, of which only manifests or an image differ: only those are applied, an object that left is pruned, no unit
+# on any node is touched. The cluster has its own release again afterwards.
 set -uo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
 use_cluster
-readonly bundles=$work/bundles
+readonly bundles=$work/bundles image=registry.k8s.io/coredns/coredns
+blobs=${CAISSON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caisson}/blobs/sha256
 
 clean_up() {
     local status=$?
     mv -f "$work/own.csn.tar" minimal.csn.tar
+    rm -rf "$work/cache"
     exit "$status"
 }
 cp minimal.csn.tar "$work/own.csn.tar" || exit 1
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
+# build [OPTION]...
 build() {
     bin/caisson bundle build --profile "$LAB_TOP/profiles/minimal.yaml" --bundles "$bundles" --key release.key --sequence 9 \
-        --out minimal.csn.tar >"$work/objects.log" 2>&1 || { cat "$work/objects.log"; return 1; }
+        --out minimal.csn.tar "$@" >"$work/objects.log" 2>&1 || { cat "$work/objects.log"; return 1; }
 }
 
 # Every object that caisson keeps, with the version that any change of it moves on; status of workloads moves it as well, so
@@ -35,24 +38,26 @@ versions() {
 # Objects whose version differs, or that only one side has.
 moved() { diff "$work/versions.before" "$work/versions.after" | sed -nE 's/^[<>] ([^ ]+ [^ ]+) .*/\1/p' | sort -u | xargs; }
 
-# changes LINE OBJECT: plan says this one line; apply moves this one object and starts nothing again.
+# changes OBJECT...: plan says the lines on standard input; apply moves these objects and starts no unit again.
 changes() {
     local before code
     bin/caisson plan >"$work/plan.txt" 2>"$work/plan.log"
     code=$?
     [ "$code" = 2 ] || { echo "plan exits $code"; cat "$work/plan.log"; return 1; }
-    diff <(printf '%s\n' "$1" "1 change") "$work/plan.txt" || return 1
+    diff - <(sed -E 's/ [0-9a-f]{12}\b/ X/g' "$work/plan.txt") || return 1
     before=$(invocations)
     versions >"$work/versions.before"
     bin/caisson apply >"$work/objects.log" 2>&1 || { cat "$work/objects.log"; return 1; }
     versions >"$work/versions.after"
     [ "$before" = "$(invocations)" ] || { echo "a unit was started again"; return 1; }
-    [ "$(moved)" = "$2" ] || { echo "changed: $(moved)"; return 1; }
+    [ "$(moved)" = "$*" ] || { echo "changed: $(moved)"; return 1; }
 }
+
+lines() { printf '%s\n' "$@"; }
 
 changed_manifest() {
     sed -i 's/^        cache 30$/        cache 31/' "$bundles/coredns/coredns.yaml"
-    build && changes "cluster: apply ConfigMap kube-system/coredns" "ConfigMap coredns" || return 1
+    build && changes ConfigMap coredns < <(lines "cluster: apply ConfigMap kube-system/coredns" "1 change") || return 1
     k -n kube-system get configmap coredns -o yaml | grep 'cache 31' >/dev/null
 }
 
@@ -64,26 +69,78 @@ kind: ConfigMap
 metadata: {name: lab-extra, namespace: kube-system}
 data: {a: b}
 YAML
-    build && changes "cluster: apply ConfigMap kube-system/lab-extra" "ConfigMap lab-extra" || return 1
+    build && changes ConfigMap lab-extra < <(lines "cluster: apply ConfigMap kube-system/lab-extra" "1 change") || return 1
     [ "$(k -n kube-system get configmap lab-extra -o 'jsonpath={.data.a}')" = b ]
 }
 
 removed_manifest() {
     cp "$LAB_TOP/bundles/kubernetes/rbac.yaml" "$bundles/kubernetes/rbac.yaml"
-    build && changes "cluster: prune ConfigMap lab-extra" "ConfigMap lab-extra" || return 1
+    build && changes ConfigMap lab-extra < <(lines "cluster: prune ConfigMap lab-extra" "1 change") || return 1
     [ -z "$(k -n kube-system get configmap lab-extra --ignore-not-found -o name)" ]
+}
+
+# put JSON: keeps it in the test's own cache; prints its digest and size.
+put() {
+    local hex
+    hex=$(printf '%s' "$1" | sha256sum | cut -d ' ' -f 1)
+    printf '%s' "$1" >"$work/cache/blobs/sha256/$hex" && echo "$hex ${#1}"
+}
+
+# The image of CoreDNS with one label more and another tag, in a cache and a lock beside the real ones.
+other_image() {
+    local cache=$work/cache lock=${blobs%/blobs/*}/lock/minimal.lock.json manifest config hex size
+    rm -rf "$cache" && mkdir -p "$cache/blobs" && cp -al "$blobs" "$cache/blobs/" || return 1
+    manifest=$(<"$blobs/$(jq -r --arg name "$image:$tag" '.entries[] | select(.name == $name).sha256' "$lock")")
+    config=$(<"$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' <<<"$manifest")")
+    read -r hex size < <(put "$(jq -c '.config.Labels = {lab: "other"}' <<<"$config")")
+    read -r hex size < <(put "$(jq -c --arg hex "$hex" --argjson size "$size" \
+        '.config += {digest: ("sha256:" + $hex), size: $size}' <<<"$manifest")")
+    jq --arg hex "$hex" --argjson size "$size" --arg name "$image:$tag" \
+        '.entries |= map(if .name == $name then . + {name: (.name + "-lab"), id: (.id + "-lab"), sha256: $hex, size: $size} else . end)' \
+        "$lock" >"$cache/lock.json" || return 1
+    # shellcheck disable=SC2016  # a placeholder of the definition
+    sed -i 's|/coredns:v${version}"|/coredns:v${version}-lab"|' "$bundles/coredns.yaml" "$bundles/coredns/coredns.yaml"
+}
+
+# image_lines FROM TO: what plan says when one image takes the place of another.
+image_lines() {
+    local h
+    for h in $(hosts); do
+        lines "$h: activate generation X in place of X" "$h: import image $image:$2" "$h: unpin image $image:$1"
+    done
+}
+
+runs_image() {
+    k -n kube-system get pods -l k8s-app=kube-dns -o json |
+        jq -e --arg image "$image:$1" '.items | length > 0 and all(.status.containerStatuses[0].image == $image)' >/dev/null
+}
+
+changed_image() {
+    other_image && build --cache "$work/cache" --lock "$work/cache/lock.json" || return 1
+    changes Deployment.v1.apps coredns < <(
+        image_lines "$tag" "$tag-lab"
+        lines "cluster: apply Deployment kube-system/coredns" "$((3 * $(hosts | wc -l) + 1)) changes"
+    ) || return 1
+    within 60 runs_image "$tag-lab"
 }
 
 own_release() {
     cp "$work/own.csn.tar" minimal.csn.tar
-    changes "cluster: apply ConfigMap kube-system/coredns" "ConfigMap coredns"
+    changes ConfigMap coredns Deployment.v1.apps coredns < <(
+        image_lines "$tag-lab" "$tag"
+        lines "cluster: apply ConfigMap kube-system/coredns" "cluster: apply Deployment kube-system/coredns"
+        lines "$((3 * $(hosts | wc -l) + 2)) changes"
+    ) || return 1
+    within 60 runs_image "$tag"
 }
 
 rm -rf "$bundles" && cp -r "$LAB_TOP/bundles" "$bundles" || exit 1
+tag=v$(sed -nE 's/^ *- version: //p' "$bundles/coredns.yaml")
 check "a changed manifest: only that object is applied" changed_manifest
 check "a new manifest: only that object is made" new_manifest
 check "a removed manifest: only that object is pruned" removed_manifest
-check "its own release: the change is undone" own_release
+check "a changed image: only that, and the workload that names it" changed_image
+check "its own release: the changes are undone" own_release
 check "apply says 0 changes and starts nothing again" settled
 check "the cluster is ready" within 60 status_ready
 summary
