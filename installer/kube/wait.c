@@ -7,18 +7,16 @@
 #include <errno.h>
 #include <string.h>
 
-#define POLL_FIRST_MS 250
-#define POLL_MAX_MS 2000
+#define POLL_MS 300 /* a look is one small GET; an operator waits for the last one */
 #define EVENTS_SHOWN 3
 
 /* Sleeps before the next look; false when the deadline comes first. */
-static bool pause_before(int64_t *pause, int64_t deadline_ms, const struct cancel *c, struct err **ret_e)
+static bool pause_before(int64_t deadline_ms, const struct cancel *c, struct err **ret_e)
 {
-    int64_t left = deadline_ms < 0 ? *pause : deadline_ms - clock_ms();
+    int64_t left = deadline_ms < 0 ? POLL_MS : deadline_ms - clock_ms();
     if (left <= 0)
         return false;
-    *ret_e = cancel_sleep(c, *pause < left ? *pause : left);
-    *pause = *pause * 2 < POLL_MAX_MS ? *pause * 2 : POLL_MAX_MS;
+    *ret_e = cancel_sleep(c, left < POLL_MS ? left : POLL_MS);
     return true;
 }
 
@@ -26,7 +24,6 @@ static bool pause_before(int64_t *pause, int64_t deadline_ms, const struct cance
 
 struct err *kube_ready(struct kube *k, const char *path, int64_t deadline_ms)
 {
-    int64_t pause = POLL_FIRST_MS;
     for (;;) {
         OWN_BUF struct buf text = {0};
         long status = 0;
@@ -36,7 +33,7 @@ struct err *kube_ready(struct kube *k, const char *path, int64_t deadline_ms)
         if (e && err_kind(e) != ERR_UNREACHABLE)
             return e;
         struct err *stopped = NULL;
-        if (pause_before(&pause, deadline_ms, kube_cancel(k), &stopped)) {
+        if (pause_before(deadline_ms, kube_cancel(k), &stopped)) {
             err_ignore(e); /* not up yet: looked at again */
             TRY(stopped);
             continue;
@@ -122,7 +119,6 @@ static struct err *look(struct kube *k, const struct doc *object, enum kstatus *
 
 struct err *kube_wait(struct kube *k, const struct doc *object, int64_t deadline_ms)
 {
-    int64_t pause = POLL_FIRST_MS;
     for (;;) {
         enum kstatus state = KSTATUS_IN_PROGRESS;
         char why[256] = "";
@@ -130,7 +126,7 @@ struct err *kube_wait(struct kube *k, const struct doc *object, int64_t deadline
         TRY(look(k, object, &state, why));
         if (state == KSTATUS_CURRENT)
             return NULL;
-        if (state == KSTATUS_FAILED || !pause_before(&pause, deadline_ms, kube_cancel(k), &stopped))
+        if (state == KSTATUS_FAILED || !pause_before(deadline_ms, kube_cancel(k), &stopped))
             return not_current(k, object, state, why);
         TRY(stopped);
     }
@@ -138,14 +134,13 @@ struct err *kube_wait(struct kube *k, const struct doc *object, int64_t deadline
 
 struct err *kube_wait_gone(struct kube *k, const struct doc *object, int64_t deadline_ms)
 {
-    int64_t pause = POLL_FIRST_MS;
     for (;;) {
         OWN_DOC struct doc *live = NULL;
         struct err *stopped = NULL;
         TRY(kube_get_object(k, &live, object));
         if (!live)
             return NULL;
-        if (!pause_before(&pause, deadline_ms, kube_cancel(k), &stopped)) {
+        if (!pause_before(deadline_ms, kube_cancel(k), &stopped)) {
             OWN_FREE char *label = kube_label(object);
             const struct doc *blocker = doc_path(live, "metadata.finalizers");
             blocker = blocker ? blocker->child : NULL;
