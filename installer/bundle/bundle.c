@@ -197,14 +197,6 @@ const char *bundle_path(const struct bundle *b)
     return b->path;
 }
 
-const struct doc *bundle_component(const struct bundle *b, const char *name)
-{
-    DOC_EACH (c, doc_path(b->release, "predicate.components"))
-        if (str_eq(doc_text(c, "name"), name))
-            return c;
-    return NULL;
-}
-
 struct doc *bundle_receipt(const struct bundle *b)
 {
     static const char *const copied[] = {"product", "profile", "channel", "version", "epoch", "sequence"};

@@ -44,8 +44,6 @@ const char *bundle_digest(const struct bundle *b);
 const char *bundle_signer(const struct bundle *b);
 /* The path it was opened with; borrowed. */
 const char *bundle_path(const struct bundle *b);
-/* The component of that name in release.json, or NULL; borrowed. */
-const struct doc *bundle_component(const struct bundle *b, const char *name);
 
 /* Digests below are 64 hex digits, with or without "sha256:" in front. */
 

@@ -12,9 +12,8 @@ struct err *run_status(struct cli *x, struct doc **ret)
     TRY(ops_status(ret, &x->run));
     if (!doc_bool(*ret, "ready", false))
         x->exit = EXIT_NOT_READY;
-    DOC_EACH (n, doc_get(*ret, "nodes"))
-        if (str_eq(doc_text(n, "state"), "unreachable"))
-            x->exit = EXIT_UNREACHABLE;
+    if (doc_find(doc_get(*ret, "nodes"), "state", "unreachable"))
+        x->exit = EXIT_UNREACHABLE;
     return NULL;
 }
 

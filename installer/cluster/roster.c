@@ -35,14 +35,6 @@ struct doc *roster_leaving(const struct doc *before, const struct cluster *c)
     return list;
 }
 
-const struct doc *roster_find(const struct doc *roster, const char *name)
-{
-    DOC_EACH (e, roster)
-        if (str_eq(doc_text(e, "name"), name))
-            return e;
-    return NULL;
-}
-
 /* What was put on the node once is remembered until it was taken off. */
 static void keep_marks(struct doc *entry, const struct doc *old)
 {
@@ -59,7 +51,7 @@ struct doc *roster_join(const struct doc *before, const struct cluster *c)
 {
     struct doc *list = roster_new(c), *leaving = roster_leaving(before, c);
     DOC_EACH (e, list) {
-        const struct doc *old = roster_find(before, doc_text(e, "name"));
+        const struct doc *old = doc_find(before, "name", doc_text(e, "name"));
         if (old && !doc_equal(old, e))
             keep_marks(e, old);
     }
@@ -73,7 +65,7 @@ struct err *roster_check(const struct doc *before, const struct cluster *c)
 {
     for (size_t i = 0; i < c->n_hosts; i++) {
         const struct host *h = &c->hosts[i];
-        const struct doc *old = roster_find(before, h->name);
+        const struct doc *old = doc_find(before, "name", h->name);
         if (!old || doc_bool(old, "controlPlane", false) == h->control_plane)
             continue;
         return err_hint(doc_err(ERR_USAGE, doc_get(h->at, "roles"), "%s %s in the cluster", h->name,

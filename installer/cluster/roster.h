@@ -14,8 +14,6 @@ struct doc *roster_new(const struct cluster *c);
 struct doc *roster_leaving(const struct doc *before, const struct cluster *c);
 /* `before` with the hosts of `c` added and brought up to date: no host is forgotten, and no label or taint. */
 struct doc *roster_join(const struct doc *before, const struct cluster *c);
-/* The entry of that name, or NULL; borrowed. */
-const struct doc *roster_find(const struct doc *roster, const char *name);
 /*
  * ERR_USAGE, at the host's roles, when a host became one of the control plane or ceased to be one in place: its etcd
  * member comes and goes with the machine.

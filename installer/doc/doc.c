@@ -186,7 +186,7 @@ size_t doc_len(const struct doc *d)
 struct doc *doc_find(const struct doc *list, const char *path, const char *text)
 {
     DOC_EACH (v, list)
-        if (str_eq(doc_text(v, path), text))
+        if (text && str_eq(doc_text(v, path), text))
             return v;
     return NULL;
 }

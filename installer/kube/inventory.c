@@ -136,10 +136,7 @@ static struct doc *object_of(const struct doc *entry)
 
 static bool is_ours(const struct doc *live)
 {
-    DOC_EACH (m, doc_path(live, "metadata.managedFields"))
-        if (str_eq(doc_text(m, "manager"), KUBE_MANAGER))
-            return true;
-    return false;
+    return doc_find(doc_path(live, "metadata.managedFields"), "manager", KUBE_MANAGER);
 }
 
 static struct err *prune_one(struct kube *k, struct doc *step)

@@ -25,10 +25,7 @@ static const char *or_empty(const char *s)
 
 static const struct doc *condition(const struct doc *o, const char *type)
 {
-    DOC_EACH (c, doc_path(o, "status.conditions"))
-        if (str_eq(doc_text(c, "type"), type))
-            return c;
-    return NULL;
+    return doc_find(doc_path(o, "status.conditions"), "type", type);
 }
 
 static bool condition_is(const struct doc *o, const char *type, const char *value)

@@ -13,8 +13,5 @@ struct doc *kube_node(const char *name)
 
 bool kube_node_ready(const struct doc *node)
 {
-    DOC_EACH (c, doc_path(node, "status.conditions"))
-        if (str_eq(doc_text(c, "type"), "Ready"))
-            return str_eq(doc_text(c, "status"), "True");
-    return false;
+    return str_eq(doc_text(doc_find(doc_path(node, "status.conditions"), "type", "Ready"), "status"), "True");
 }

@@ -189,10 +189,7 @@ struct err *manifest_check(const struct doc *m)
 
 const struct doc *manifest_unit(const struct doc *m, const char *name)
 {
-    DOC_EACH (u, doc_get(m, "units"))
-        if (str_eq(doc_text(u, "name"), name))
-            return u;
-    return NULL;
+    return doc_find(doc_get(m, "units"), "name", name);
 }
 
 struct err *manifest_load(struct doc **ret, char *ret_digest, int dir, int64_t generation)

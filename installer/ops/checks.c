@@ -190,14 +190,6 @@ static struct err *image_bytes(int64_t *ret, const struct fleet *f, const struct
     return NULL;
 }
 
-static const struct doc *disk_of(const struct doc *facts, const char *path)
-{
-    DOC_EACH (d, doc_get(facts, "disks"))
-        if (path && str_eq(doc_text(d, "path"), path))
-            return d;
-    return NULL;
-}
-
 static void add_disk(struct doc *checks, const char *id, const struct doc *disk, int64_t need)
 {
     char have[24], want[24];
@@ -217,8 +209,8 @@ static struct err *check_disk(struct doc *checks, const struct fleet *f, const s
                               const struct doc *facts)
 {
     const struct doc *owned = doc_get(release_find(&f->x->release, "imageStore"), "ownedPaths");
-    const struct doc *base = disk_of(facts, "/var/lib/caisson");
-    const struct doc *store = disk_of(facts, owned && owned->child ? owned->child->text : NULL);
+    const struct doc *disks = doc_get(facts, "disks"), *base = doc_find(disks, "path", "/var/lib/caisson");
+    const struct doc *store = doc_find(disks, "path", owned && owned->child ? owned->child->text : NULL);
     int64_t packages = (m->host->control_plane ? work_space_control_plane : work_space) / 2, images = packages;
     if (doc_bool(m->diff, "fresh", true)) {
         int64_t sum = 0;

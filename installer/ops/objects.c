@@ -20,14 +20,6 @@ static struct err *live_nodes(struct doc **ret, struct kube *k)
     return k ? kube_get(k, ret, "/api/v1/nodes") : NULL;
 }
 
-static const struct doc *node_named(const struct doc *list, const char *name)
-{
-    DOC_EACH (n, doc_get(list, "items"))
-        if (str_eq(doc_text(n, "metadata.name"), name))
-            return n;
-    return NULL;
-}
-
 struct err *objects_compare(struct objects *o, struct fleet *f)
 {
     struct member *m = fleet_control_plane(f);
@@ -47,7 +39,8 @@ struct err *objects_compare(struct objects *o, struct fleet *f)
     TRY(live_nodes(&nodes, o->kube));
     for (size_t i = 0; i < f->n; i++) {
         const struct host *h = f->at[i].host;
-        objects_diff_node(o->nodes, h, roster_find(o->roster, h->name), node_named(nodes, h->name));
+        objects_diff_node(o->nodes, h, doc_find(o->roster, "name", h->name),
+                          doc_find(doc_get(nodes, "items"), "metadata.name", h->name));
     }
     return NULL;
 }

@@ -67,9 +67,9 @@ static void add_node(struct doc *nodes, const struct member *m, const struct doc
     doc_set_bool(node, "simulated", doc_bool(m->state, "simulated", false));
     doc_set(node, "units", doc_get(m->state, "units") ? doc_clone(doc_get(m->state, "units")) : doc_new_list());
     add_expiry(node, doc_get(m->state, "leafs"));
-    DOC_EACH (n, api_nodes)
-        if (str_eq(doc_text(n, "name"), m->host->name))
-            doc_set(node, "kubernetes", doc_clone(n));
+    const struct doc *kubernetes = doc_find(api_nodes, "name", m->host->name);
+    if (kubernetes)
+        doc_set(node, "kubernetes", doc_clone(kubernetes));
 }
 
 /* What the API says of its nodes: {name, ready, version}. */

@@ -10,14 +10,6 @@ static struct doc *add_named(struct doc *list, const char *name, const char *key
     return d;
 }
 
-static const struct doc *named(const struct doc *list, const char *name)
-{
-    DOC_EACH (v, list)
-        if (str_eq(doc_text(v, "name"), name))
-            return v;
-    return NULL;
-}
-
 /* Why a certificate has to be made, or NULL. */
 static const char *leaf_reason(const struct doc *want, const struct doc *have, int64_t now_s)
 {
@@ -41,14 +33,14 @@ static void diff_units(struct doc *into, const struct generation *want, const st
 {
     const struct doc *running = doc_get(state, "units"), *units = doc_get(want->manifest, "units");
     DOC_EACH (u, units) {
-        const struct doc *have = named(running, doc_text(u, "name"));
+        const struct doc *have = doc_find(running, "name", doc_text(u, "name"));
         if (!have)
             add_named(into, doc_text(u, "name"), "action", "start");
         else if (!str_eq(doc_text(have, "inputs"), doc_text(u, "inputs")))
             add_named(into, doc_text(u, "name"), "action", "restart");
     }
     DOC_EACH (u, running)
-        if (!named(units, doc_text(u, "name")))
+        if (!doc_find(units, "name", doc_text(u, "name")))
             add_named(into, doc_text(u, "name"), "action", "stop");
 }
 

@@ -10,14 +10,6 @@ void release_init(struct release *r, const struct doc *head)
     r->components = doc_new_list();
 }
 
-static const struct doc *entry_named(const struct doc *list, const char *name)
-{
-    DOC_EACH (v, list)
-        if (str_eq(doc_text(v, "name"), name))
-            return v;
-    return NULL;
-}
-
 /* ---- add-ons ---- */
 
 static const char *hex_of(const char *digest)
@@ -49,12 +41,12 @@ static struct err *check_once(const struct release *r, const struct doc *compone
 {
     static const char *const lists[] = {"artifacts", "images"};
     const struct doc *all = doc_get(r->head, "components");
-    if (entry_named(all, doc_text(component, "name")))
+    if (doc_find(all, "name", doc_text(component, "name")))
         return err_new(ERR_UNTRUSTED, "component \"%s\" is there already", doc_text(component, "name"));
     DOC_EACH (c, all)
         for (size_t i = 0; i < ARRAY_LEN(lists); i++)
             DOC_EACH (v, doc_get(component, lists[i]))
-                if (entry_named(doc_get(c, lists[i]), doc_text(v, "name")))
+                if (doc_find(doc_get(c, lists[i]), "name", doc_text(v, "name")))
                     return err_new(ERR_UNTRUSTED, "\"%s\" of component \"%s\" is in component \"%s\" already",
                                    doc_text(v, "name"), doc_text(component, "name"), doc_text(c, "name"));
     return NULL;
@@ -78,7 +70,7 @@ struct err *release_extend(struct release *r, const struct doc *head, const char
 struct err *release_add(struct release *r, struct doc *definition, struct doc *objects)
 {
     const char *name = doc_text(definition, "metadata.name");
-    const struct doc *entry = name ? entry_named(doc_get(r->head, "components"), name) : NULL;
+    const struct doc *entry = doc_find(doc_get(r->head, "components"), "name", name);
     const char *version = doc_text(entry, "version");
     doc_add(r->components, definition);
     doc_set(definition, "manifestObjects", objects);

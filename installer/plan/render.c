@@ -135,21 +135,13 @@ static struct err *add_file(struct renderer *x, const struct doc *f)
     return NULL;
 }
 
-static const char *file_digest(const struct generation *g, const char *name)
-{
-    DOC_EACH (f, doc_get(g->manifest, "files"))
-        if (str_eq(doc_text(f, "name"), name))
-            return doc_text(f, "digest");
-    return NULL;
-}
-
 /* What a running unit would have to be restarted for: its own text and the files it names. */
 static struct err *unit_inputs(char ret[DIGEST_HEX], const struct generation *g, const struct doc *u, const char *text)
 {
     OWN_BUF struct buf all = {0};
     TRY(buf_str(&all, text));
     DOC_EACH (v, doc_get(u, "restartOn")) {
-        const char *digest = file_digest(g, v->text);
+        const char *digest = doc_text(doc_find(doc_get(g->manifest, "files"), "name", v->text), "digest");
         if (!digest)
             return doc_err(ERR_USAGE, v, "restartOn: no file \"%s\" on this node", v->text);
         TRY(buf_fmt(&all, "\n%s %s", v->text, digest));

@@ -102,18 +102,17 @@ static const char *choose_version(const struct recipe *r, const struct doc *wish
 {
     if (doc_text(wish, "version"))
         return doc_text(wish, "version");
-    DOC_EACH (v, doc_get(r->lock, "entries"))
-        if (str_eq(doc_text(v, "component"), part->name))
-            return doc_text(v, "version");
+    const struct doc *locked = doc_find(doc_get(r->lock, "entries"), "component", part->name);
+    if (locked)
+        return doc_text(locked, "version");
     const struct doc *versions = doc_get(part->definition, "versions");
     return doc_len(versions) ? doc_text(versions->child, "version") : NULL;
 }
 
 static struct err *check_version(const struct part *part, const struct doc *wish)
 {
-    DOC_EACH (v, doc_get(part->definition, "versions"))
-        if (part->version && str_eq(doc_text(v, "version"), part->version))
-            return NULL;
+    if (doc_find(doc_get(part->definition, "versions"), "version", part->version))
+        return NULL;
     return doc_err(ERR_USAGE, wish, "component %s has no version %s", part->name,
                    part->version ? part->version : "at all");
 }

@@ -45,8 +45,9 @@ static void what_it_says(void **state)
     assert_string_equal(bundle_signer(b), id);
     assert_string_equal(bundle_path(b), f->path);
     assert_string_equal(doc_text(bundle_release(b), "predicate.profile"), "tiny");
-    assert_string_equal(doc_text(bundle_component(b, "tool"), "version"), "1.2.3");
-    assert_null(bundle_component(b, "other"));
+    const struct doc *components = doc_path(bundle_release(b), "predicate.components");
+    assert_string_equal(doc_text(doc_find(components, "name", "tool"), "version"), "1.2.3");
+    assert_null(doc_find(components, "name", "other"));
     OWN_DOC struct doc *receipt = bundle_receipt(b);
     assert_int_equal(doc_int(receipt, "bytes", 0), f->file.len);
     assert_int_equal(doc_int(receipt, "members", 0), f->n_blobs + 1);

@@ -58,6 +58,24 @@ static void look_up(void **state)
     assert_int_equal(doc_len(NULL), 0);
 }
 
+static void find(void **state)
+{
+    (void)state;
+    OWN_DOC struct doc *d =
+        json("{\"l\":[1,\"a\",{},{\"m\":{\"name\":\"a\"},\"i\":1},{\"m\":{\"name\":\"b\"},\"n\":5},"
+             "{\"m\":{\"name\":\"a\"},\"i\":2}],\"x\":{\"first\":{\"id\":\"a\"},\"second\":{\"id\":\"b\"}}}");
+    const struct doc *list = doc_get(d, "l");
+    assert_string_equal(doc_text(doc_find(list, "m.name", "a"), "i"), "1"); /* the first of two */
+    assert_string_equal(doc_text(doc_find(list, "m.name", "b"), "n"), "5");
+    assert_ptr_equal(doc_find(list, "n", "5"), doc_find(list, "m.name", "b")); /* a number by its text */
+    assert_string_equal(doc_find(doc_get(d, "x"), "id", "b")->key, "second");
+    assert_null(doc_find(list, "m.name", "c"));
+    assert_null(doc_find(list, "m", "a"));
+    assert_null(doc_find(list, "nothing", NULL)); /* what has no text there is not what is looked for */
+    assert_null(doc_find(NULL, "m.name", "a"));
+    assert_null(doc_find(list->child, "m.name", "a"));
+}
+
 static void compare(void **state)
 {
     (void)state;
@@ -200,8 +218,8 @@ static void nearest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(build),  cmocka_unit_test(look_up),      cmocka_unit_test(compare), cmocka_unit_test(merge),
-        cmocka_unit_test(schema), cmocka_unit_test(unknown_keys), cmocka_unit_test(nearest),
+        cmocka_unit_test(build), cmocka_unit_test(look_up), cmocka_unit_test(find),         cmocka_unit_test(compare),
+        cmocka_unit_test(merge), cmocka_unit_test(schema),  cmocka_unit_test(unknown_keys), cmocka_unit_test(nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

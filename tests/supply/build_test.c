@@ -31,7 +31,7 @@ static void built_bundle_is_good(void **state)
     const struct doc *p = doc_get(bundle_release(b), "predicate");
     assert_string_equal(doc_text(p, "issued"), "2023-11-14T22:13:20Z");
     assert_int_equal(doc_len(doc_get(p, "members")), result.members);
-    const struct doc *tool = bundle_component(b, "tool");
+    const struct doc *tool = doc_find(doc_get(p, "components"), "name", "tool");
     assert_string_equal(doc_text(tool, "version"), "1.2.3");
     assert_string_equal(doc_text(tool, "purl"), "pkg:generic/tool@1.2.3");
     assert_string_equal(doc_text(doc_get(tool, "files")->child, "name"), "tool/tool.yaml");
@@ -50,7 +50,8 @@ static void package_can_be_unpacked(void **state)
     struct build_result result;
     OK(bundle_build(&result, &w.opts, NULL, NULL));
     OK(open_and_verify(&b, &w, w.out));
-    const struct doc *package = doc_get(bundle_component(b, "tool"), "artifacts")->child;
+    const struct doc *tool = doc_find(doc_path(bundle_release(b), "predicate.components"), "name", "tool");
+    const struct doc *package = doc_get(tool, "artifacts")->child;
     OWN_FREE char *path = check_path(w.folder, "package"), *tree = check_path(w.folder, "tree");
     OWN_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     OK(bundle_copy(b, doc_text(package, "digest"), fd));
