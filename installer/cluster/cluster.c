@@ -35,6 +35,12 @@ const struct host *cluster_host(const struct cluster *c, const char *name)
     return NULL;
 }
 
+bool host_has_role(const struct host *h, const struct doc *roles)
+{
+    return !roles || doc_list_has(roles, "all") || (h->control_plane && doc_list_has(roles, "control-plane")) ||
+           (h->worker && doc_list_has(roles, "worker"));
+}
+
 size_t cluster_control_planes(const struct cluster *c)
 {
     size_t n = 0;

@@ -48,6 +48,8 @@ bool cluster_name_is_valid(const char *name);
 /* `name` below the cluster's folder (".caisson/x", "secrets.vault"), in new memory. */
 char *cluster_path(const struct cluster *c, const char *name);
 const struct host *cluster_host(const struct cluster *c, const char *name);
+/* Whether what a release has for `roles` (a list; "all" is every host, as is NULL) is for this host. */
+bool host_has_role(const struct host *h, const struct doc *roles);
 size_t cluster_control_planes(const struct cluster *c);
 void cluster_free(struct cluster *c);
 OWN_DEFINE(cluster, cluster)

@@ -55,8 +55,8 @@ int64_t doc_int(const struct doc *d, const char *path, int64_t otherwise);
 bool doc_bool(const struct doc *d, const char *path, bool otherwise);
 /* Number of children; 0 for NULL. */
 size_t doc_len(const struct doc *d);
-/* The first map of the list (or value of the map) whose text at `path` is `text`; NULL when none is, and for NULL;
- * borrowed. */
+/* The first map of the list (or value of the map) whose text at `path` is `text`, or NULL; borrowed. NULL finds none.
+ */
 struct doc *doc_find(const struct doc *list, const char *path, const char *text);
 /* True when the list holds a scalar with that text. */
 bool doc_list_has(const struct doc *list, const char *text);

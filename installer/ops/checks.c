@@ -149,19 +149,13 @@ static void check_system(struct doc *checks, const struct fleet *f, const struct
 
 /* ---- how large it is ---- */
 
-static bool for_host(const struct host *h, const struct doc *roles)
-{
-    return !roles || doc_list_has(roles, "all") || (h->control_plane && doc_list_has(roles, "control-plane")) ||
-           (h->worker && doc_list_has(roles, "worker"));
-}
-
 /* Bytes of this host's node packages, unpacked, after what the release's signature covers. */
 static int64_t package_bytes(const struct fleet *f, const struct host *h)
 {
     int64_t sum = 0;
     DOC_EACH (c, doc_get(f->x->release.head, "components"))
         DOC_EACH (a, doc_get(c, "artifacts"))
-            if (for_host(h, doc_get(a, "role")))
+            if (host_has_role(h, doc_get(a, "role")))
                 sum += doc_int(a, "rawSize", 0);
     return sum;
 }
@@ -172,7 +166,7 @@ static struct err *add_image_bytes(int64_t *sum, const struct bundle *b, const s
     OWN_STRS struct strs blobs = {0};
     DOC_EACH (c, doc_path(bundle_release(b), "predicate.components"))
         DOC_EACH (i, doc_get(c, "images"))
-            if (for_host(h, doc_get(i, "role")))
+            if (host_has_role(h, doc_get(i, "role")))
                 TRY(bundle_image_blobs(&blobs, b, doc_text(i, "name")));
     for (size_t i = 0; i < blobs.n; i++) {
         uint64_t size = 0;
@@ -281,7 +275,7 @@ static void check_features(struct doc *checks, const struct doc *component, cons
 static void check_ports(struct doc *checks, const struct doc *component, const struct host *h, const struct doc *facts)
 {
     DOC_EACH (p, doc_get(component, "ports")) {
-        if (!for_host(h, doc_get(p, "roles")))
+        if (!host_has_role(h, doc_get(p, "roles")))
             continue;
         const char *user = doc_text(doc_get(facts, "portsInUse"), doc_text(p, "port"));
         OWN_FREE char *id = str_fmt("port-%s", doc_text(p, "port"));

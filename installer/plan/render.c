@@ -9,12 +9,6 @@
 
 #define HOME "/var/lib/caisson"
 
-static bool has_role(const struct host *h, const struct doc *roles)
-{
-    return !roles || doc_list_has(roles, "all") || (h->control_plane && doc_list_has(roles, "control-plane")) ||
-           (h->worker && doc_list_has(roles, "worker"));
-}
-
 /* ---- variables ---- */
 
 static struct err *add_forward(struct doc *network, const struct cluster *c)
@@ -175,7 +169,8 @@ static struct err *add_unit(struct renderer *x, const struct doc *u)
 static void add_trees_of(struct renderer *x, const struct doc *component)
 {
     DOC_EACH (p, doc_get(component, "packages")) {
-        const char *digest = has_role(x->h, doc_get(p, "roles")) ? release_package(x->r, doc_text(p, "name")) : NULL;
+        const char *digest =
+            host_has_role(x->h, doc_get(p, "roles")) ? release_package(x->r, doc_text(p, "name")) : NULL;
         if (digest)
             doc_add_text(doc_get(x->g->manifest, "trees"), digest);
     }
@@ -197,7 +192,7 @@ static void add_images(struct renderer *x)
 {
     DOC_EACH (c, doc_get(x->r->head, "components"))
         DOC_EACH (i, doc_get(c, "images"))
-            if (has_role(x->h, doc_get(i, "role"))) {
+            if (host_has_role(x->h, doc_get(i, "role"))) {
                 OWN_FREE char *both = str_fmt("%s@%s", doc_text(i, "name"), doc_text(i, "manifestDigest"));
                 doc_add_text(doc_get(x->g->manifest, "images"), both ? both : "");
             }
@@ -210,10 +205,10 @@ static struct err *add_component(struct renderer *x, const struct doc *d)
     add_trees_of(x, d);
     add_plain(x, d);
     DOC_EACH (f, doc_get(d, "files"))
-        if (has_role(x->h, doc_get(f, "roles")))
+        if (host_has_role(x->h, doc_get(f, "roles")))
             TRY_CTX(add_file(x, f), "%s", doc_text(f, "name"));
     DOC_EACH (l, doc_get(d, "certificates"))
-        if (has_role(x->h, doc_get(l, "roles")))
+        if (host_has_role(x->h, doc_get(l, "roles")))
             TRY(leaf_render(x->g->leafs, doc_get(x->g->manifest, "leafs"), l, x->vars, x->id->authorities));
     return NULL;
 }
@@ -269,7 +264,7 @@ static struct err *render_all(struct renderer *x)
         TRY_CTX(add_component(x, d), "component %s", doc_text(d, "name"));
     DOC_EACH (d, x->r->components)
         DOC_EACH (u, doc_get(d, "units"))
-            if (has_role(x->h, doc_get(u, "roles")))
+            if (host_has_role(x->h, doc_get(u, "roles")))
                 TRY_CTX(add_unit(x, u), "component %s", doc_text(d, "name"));
     add_images(x);
     TRY(add_runtime(x));
