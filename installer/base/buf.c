@@ -58,6 +58,20 @@ struct err *buf_fmt(struct buf *b, const char *fmt, ...)
     return e;
 }
 
+struct err *buf_base64(struct buf *b, const void *p, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *at = p;
+    for (size_t i = 0; i < n; i += 3) {
+        bool two = i + 1 < n, three = i + 2 < n;
+        unsigned v = (unsigned)at[i] << 16 | (two ? (unsigned)at[i + 1] << 8 : 0) | (three ? at[i + 2] : 0);
+        char four[] = {digits[v >> 18], digits[v >> 12 & 63], two ? digits[v >> 6 & 63] : '=',
+                       three ? digits[v & 63] : '='};
+        TRY(buf_add(b, four, sizeof four));
+    }
+    return NULL;
+}
+
 const char *buf_text(const struct buf *b)
 {
     return b->at ? b->at : "";

@@ -24,6 +24,8 @@ struct err *buf_add(struct buf *b, const void *p, size_t n) ERR_MUST;
 struct err *buf_str(struct buf *b, const char *s) ERR_MUST;
 /* Appends formatted text. */
 struct err *buf_fmt(struct buf *b, const char *fmt, ...) ERR_MUST __attribute__((format(printf, 2, 3)));
+/* Appends `n` bytes of `p` in base64 (RFC 4648, section 4), padded. */
+struct err *buf_base64(struct buf *b, const void *p, size_t n) ERR_MUST;
 /* The text, "" when empty; borrowed. */
 const char *buf_text(const struct buf *b);
 /* Hands the memory over (NUL-terminated, never NULL unless out of memory); the buffer is empty afterwards. */

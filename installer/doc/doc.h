@@ -55,7 +55,9 @@ int64_t doc_int(const struct doc *d, const char *path, int64_t otherwise);
 bool doc_bool(const struct doc *d, const char *path, bool otherwise);
 /* Number of children; 0 for NULL. */
 size_t doc_len(const struct doc *d);
-/* The first map of the list (or value of the map) whose text at `path` is `text`, or NULL; borrowed. NULL finds none.
+/*
+ * The first map of the list (or value of the map) whose text at `path` is `text`; borrowed. NULL when none is; a
+ * `text` of NULL is no map's.
  */
 struct doc *doc_find(const struct doc *list, const char *path, const char *text);
 /* True when the list holds a scalar with that text. */

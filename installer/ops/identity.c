@@ -61,20 +61,16 @@ static struct err *new_authority(struct doc *into, const char *name)
     return NULL;
 }
 
-/* 32 random bytes in base64 (RFC 4648), as Kubernetes wants an encryption key. */
-static struct err *random_base64(char ret[45])
+/* 32 random bytes in base64, as Kubernetes wants an encryption key. */
+static struct err *new_random(struct doc *into, const char *name)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    unsigned char b[33] = {0};
-    TRY(random_bytes(b, 32));
-    for (size_t i = 0, o = 0; i < 33; i += 3, o += 4) {
-        unsigned v = (unsigned)b[i] << 16 | (unsigned)b[i + 1] << 8 | b[i + 2];
-        for (size_t k = 0; k < 4; k++)
-            ret[o + k] = digits[v >> (18 - 6 * k) & 63];
-    }
-    ret[43] = '=';
-    ret[44] = '\0';
+    unsigned char b[32];
+    OWN_SECRET_BUF struct buf text = {0};
+    TRY(random_bytes(b, sizeof b));
+    struct err *e = buf_base64(&text, b, sizeof b);
     explicit_bzero(b, sizeof b);
+    TRY(e);
+    doc_set_text(into, name, buf_text(&text));
     return NULL;
 }
 
@@ -83,7 +79,6 @@ static struct err *new_secrets(struct doc **ret)
     OWN_DOC struct doc *s = doc_new_map();
     OWN_KEY struct key *account = NULL;
     OWN_SECRET_BUF struct buf pem = {0};
-    char key[45];
     doc_set_int(s, "schema", 1);
     struct doc *authorities = doc_set(s, "authorities", doc_new_map());
     for (size_t i = 0; i < ARRAY_LEN(authority_names); i++)
@@ -91,11 +86,8 @@ static struct err *new_secrets(struct doc **ret)
     TRY(key_new_rsa(&account, 2048));
     TRY(key_private_pem(&pem, account));
     doc_set_text(s, "serviceAccountKey", buf_text(&pem));
-    TRY(random_base64(key));
-    doc_set_text(s, "encryptionKey", key);
-    TRY(random_base64(key));
-    doc_set_text(s, "digestKey", key);
-    explicit_bzero(key, sizeof key);
+    TRY(new_random(s, "encryptionKey"));
+    TRY(new_random(s, "digestKey"));
     *ret = TAKE(s);
     return NULL;
 }

@@ -6,22 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* RFC 4648 base64, as kubeconfig's *-data keys want it. */
-static struct err *add_base64(struct buf *out, const char *text)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t n = strlen(text);
-    for (size_t i = 0; i < n; i += 3) {
-        unsigned v = (unsigned)(unsigned char)text[i] << 16;
-        v |= i + 1 < n ? (unsigned)(unsigned char)text[i + 1] << 8 : 0;
-        v |= i + 2 < n ? (unsigned)(unsigned char)text[i + 2] : 0;
-        char four[] = {digits[v >> 18], digits[v >> 12 & 63], i + 1 < n ? digits[v >> 6 & 63] : '=',
-                       i + 2 < n ? digits[v & 63] : '='};
-        TRY(buf_add(out, four, 4));
-    }
-    return NULL;
-}
-
 static const struct host *choose(const struct cluster *c, const char *via)
 {
     for (size_t i = 0; i < c->n_hosts; i++)
@@ -44,15 +28,16 @@ struct err *ops_kubeconfig(struct buf *out, const struct run *r, const char *via
     TRY(path ? vault_load(&x.vault, path) : err_os(ENOMEM, "vault"));
     TRY(vault_issue_client(&cert, &key, x.vault, "kubernetes", "caisson:admin", "caisson:cluster-admins",
                            (int64_t)hours * 3600));
+    const char *authority = vault_authority(x.vault, "kubernetes");
     TRY(buf_fmt(out,
                 "apiVersion: v1\nkind: Config\nclusters:\n- name: %s\n  cluster:\n    server: https://%s:6443\n"
                 "    certificate-authority-data: ",
                 x.cluster->name, h->address));
-    TRY(add_base64(out, vault_authority(x.vault, "kubernetes")));
+    TRY(buf_base64(out, authority, strlen(authority)));
     TRY(buf_str(out, "\nusers:\n- name: admin\n  user:\n    client-certificate-data: "));
-    TRY(add_base64(out, buf_text(&cert)));
+    TRY(buf_base64(out, cert.at, cert.len));
     TRY(buf_str(out, "\n    client-key-data: "));
-    TRY(add_base64(out, buf_text(&key)));
+    TRY(buf_base64(out, key.at, key.len));
     return buf_fmt(out, "\ncontexts:\n- name: %s\n  context: {cluster: %s, user: admin}\ncurrent-context: %s\n",
                    x.cluster->name, x.cluster->name, x.cluster->name);
 }

@@ -32,22 +32,6 @@ struct shown {
     char fingerprint[64];
 };
 
-/* Base64; with padding as in known_hosts, without as in fingerprints. `ret` holds 4 bytes per 3 begun, and the NUL. */
-static void base64(char *ret, const unsigned char *p, size_t n, bool pad)
-{
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (; n > 0; p += 3, n = n > 3 ? n - 3 : 0) {
-        unsigned v = (unsigned)p[0] << 16 | (n > 1 ? (unsigned)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
-        size_t digits = n > 2 ? 4 : n + 1;
-        for (size_t i = 0; i < 4; i++)
-            if (i < digits)
-                *ret++ = digit[v >> (18 - 6 * i) & 63];
-            else if (pad)
-                *ret++ = '=';
-    }
-    *ret = '\0';
-}
-
 static struct err *shown_get(struct shown *ret, struct ssh *s)
 {
     int type = LIBSSH2_HOSTKEY_TYPE_UNKNOWN;
@@ -57,9 +41,9 @@ static struct err *shown_get(struct shown *ret, struct ssh *s)
         ;
     if (!ret->blob || !hash || ret->row == N_ALGORITHMS)
         return err_new(ERR_UNTRUSTED, "%s: shows a host key of an unknown kind", s->where);
-    char text[48];
-    base64(text, (const unsigned char *)hash, 32, false);
-    (void)snprintf(ret->fingerprint, sizeof ret->fingerprint, "SHA256:%s", text);
+    OWN_BUF struct buf text = {0};
+    TRY(buf_base64(&text, hash, 32));
+    (void)snprintf(ret->fingerprint, sizeof ret->fingerprint, "SHA256:%.43s", buf_text(&text)); /* without padding */
     return NULL;
 }
 
@@ -181,13 +165,11 @@ static struct err *check_known(struct ssh *s, const struct ssh_target *t, struct
     struct shown key = {0};
     char in_file[300], text[64 + 48];
     TRY(shown_get(&key, s));
-    OWN_FREE char *blob_text = malloc(key.len * 2 + 8);
-    if (!blob_text)
-        return err_os(ENOMEM, "host key");
-    base64(blob_text, (const unsigned char *)key.blob, key.len, true);
+    OWN_BUF struct buf blob = {0};
+    TRY(buf_base64(&blob, key.blob, key.len));
     (void)snprintf(text, sizeof text, "%s (%s)", key.fingerprint, algorithms[key.row].type);
     (void)snprintf(in_file, sizeof in_file, "in %s", t->known_hosts ? t->known_hosts : "known_hosts");
-    if (known_revoked(k, blob_text))
+    if (known_revoked(k, buf_text(&blob)))
         return err_new(ERR_UNTRUSTED, "%s: the host key %s is revoked %s", s->where, text, in_file);
     int rc = known_check(k, key.blob, key.len, 0);
     if (rc == LIBSSH2_KNOWNHOST_CHECK_MATCH)
@@ -265,14 +247,14 @@ struct err *ssh_host_key(struct ssh_host_key *ret, const struct ssh_target *t, c
     prefer(pref, sizeof pref, ALL_ALGORITHMS, ALL_ALGORITHMS);
     TRY(session_open(&s, t, pref, c));
     TRY(shown_get(&key, s));
-    OWN_FREE char *text = malloc(key.len * 2 + 8);
+    OWN_BUF struct buf blob = {0};
     OWN_FREE char *name = known_name(t);
-    if (!text || !name)
+    if (!name)
         return err_os(ENOMEM, "host key");
-    base64(text, (const unsigned char *)key.blob, key.len, true);
+    TRY(buf_base64(&blob, key.blob, key.len));
     (void)snprintf(ret->type, sizeof ret->type, "%s", algorithms[key.row].type);
     (void)snprintf(ret->fingerprint, sizeof ret->fingerprint, "%s", key.fingerprint);
-    ret->line = str_fmt("%s %s %s", name, ret->type, text);
+    ret->line = str_fmt("%s %s %s", name, ret->type, buf_text(&blob));
     return ret->line ? NULL : err_os(ENOMEM, "host key");
 }
 

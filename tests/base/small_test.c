@@ -72,6 +72,25 @@ static void buffers(void **state)
     assert_int_equal(secret.len, 7000);
 }
 
+/* The vectors of RFC 4648, section 10; and all 64 digits. */
+static void base64(void **state)
+{
+    (void)state;
+    static const char *const want[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+    for (size_t n = 0; n < ARRAY_LEN(want); n++) {
+        OWN_BUF struct buf b = {0};
+        OK(buf_base64(&b, "foobar", n));
+        assert_string_equal(buf_text(&b), want[n]);
+    }
+    static const unsigned char bytes[] = {0x00, 0x10, 0x83, 0x10, 0x51, 0x87, 0x20, 0x92, 0x8b, 0x30, 0xd3, 0x8f,
+                                          0x41, 0x14, 0x93, 0x51, 0x55, 0x97, 0x61, 0x96, 0x9b, 0x71, 0xd7, 0x9f,
+                                          0x82, 0x18, 0xa3, 0x92, 0x59, 0xa7, 0xa2, 0x9a, 0xab, 0xb2, 0xdb, 0xaf,
+                                          0xc3, 0x1c, 0xb3, 0xd3, 0x5d, 0xb7, 0xe3, 0x9e, 0xbb, 0xf3, 0xdf, 0xbf};
+    OWN_BUF struct buf all = {0};
+    OK(buf_base64(&all, bytes, sizeof bytes));
+    assert_string_equal(buf_text(&all), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+}
+
 static void integers(void **state)
 {
     (void)state;
@@ -165,6 +184,7 @@ int main(void)
         cmocka_unit_test(errors_grow_upwards),
         cmocka_unit_test(exit_codes),
         cmocka_unit_test(buffers),
+        cmocka_unit_test(base64),
         cmocka_unit_test(integers),
         cmocka_unit_test(text),
         cmocka_unit_test(lists),
