@@ -90,10 +90,7 @@ static struct err *override_read(struct doc **ret, const struct context *x)
 static void override_merge(struct fleet *f, const struct doc *all)
 {
     for (size_t i = 0; i < f->n; i++) {
-        const struct doc *over = NULL;
-        DOC_EACH (v, all) /* names may hold dots: no doc_path() */
-            if (str_eq(v->key, f->at[i].host->name))
-                over = v;
+        const struct doc *over = doc_get(all, f->at[i].host->name);
         if (!over || !f->at[i].done)
             continue;
         doc_merge(f->at[i].done, over);

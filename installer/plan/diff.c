@@ -48,12 +48,9 @@ static void diff_runtime(struct doc *into, const struct doc *files, const struct
 {
     DOC_EACH (f, files) {
         char hex[DIGEST_HEX] = "";
-        const char *have = NULL;
-        DOC_EACH (v, doc_get(state, "runtime")) /* names hold dots: no doc_path() */
-            if (str_eq(v->key, f->key))
-                have = v->text;
+        const struct doc *have = doc_get(doc_get(state, "runtime"), f->key);
         err_ignore(digest_hex(hex, f->text, strlen(f->text))); /* no digest equals none: the file is sent again */
-        if (!str_eq(have, hex))
+        if (!have || !str_eq(have->text, hex))
             doc_add_text(into, f->key);
     }
 }
