@@ -131,7 +131,6 @@ static struct err *living(struct leave *l, struct fleet *f, struct objects *o, s
     TRY_CTX(kube_drain(o->kube, name, clock_ms() + DRAIN_MS, show_left, &d), "drain");
     if (m->host->control_plane)
         TRY(join_undo(f, m->host));
-    m->chosen = true;
     TRY(reset_member(&l->fleet, m));
     TRY(forget(o, m));
     event_emit(f->x->events, EVENT_DONE, name, "has left the cluster");

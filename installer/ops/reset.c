@@ -26,13 +26,16 @@ static struct doc *reset_args(const struct fleet *f)
 
 struct err *reset_member(struct fleet *f, struct member *m)
 {
-    if (!m->chosen)
-        return NULL;
     event_emit(f->x->events, EVENT_STEP, m->host->name, "remove everything of caisson");
     TRY(cancel_check(f->x->cancel));
     TRY(node_call(&m->done, m->node, "reset", reset_args(f), NULL)); /* a step: Ctrl-C counts behind it */
     event_emit(f->x->events, EVENT_DONE, m->host->name, "removed");
     return NULL;
+}
+
+static struct err *reset_chosen(struct fleet *f, struct member *m)
+{
+    return m->chosen ? reset_member(f, m) : NULL;
 }
 
 /* Hosts that stay are not needed for it. */
@@ -57,7 +60,7 @@ struct err *ops_reset(struct doc **ret, const struct run *r, const char *name)
     for (size_t i = 0; i < f.n; i++)
         f.at[i].chosen = !name || str_eq(name, f.at[i].host->name);
     TRY(require_chosen(&f));
-    TRY(fleet_each(&f, reset_member));
+    TRY(fleet_each(&f, reset_chosen));
     *ret = doc_new_map();
     struct doc *hosts = doc_set(*ret, "hosts", doc_new_list());
     for (size_t i = 0; i < f.n; i++) {

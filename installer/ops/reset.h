@@ -2,5 +2,5 @@
 #pragma once
 #include "ops/fleet.h"
 
-/* Fills m->done with what was removed; only hosts that are `chosen`. The cluster is told nothing. */
+/* Fills m->done with what was removed. The cluster is told nothing. */
 struct err *reset_member(struct fleet *f, struct member *m) ERR_MUST;
