@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "kube/client.h"
+#include "kube/nodes.h"
 
 #include <errno.h>
 
@@ -79,15 +80,9 @@ static struct err *check_refused(const struct doc *plan)
 
 static struct err *cordon(struct kube *k, const char *node, bool *ret_known)
 {
-    OWN_FREE char *path = str_fmt("/api/v1/nodes/%s?fieldManager=" KUBE_MANAGER, node);
-    OWN_DOC struct doc *patch = doc_new_map(), *answer = NULL;
-    long status = 0;
-    if (!path)
-        return err_os(ENOMEM, "drain");
+    OWN_DOC struct doc *patch = doc_new_map();
     doc_set_bool(doc_set(patch, "spec", doc_new_map()), "unschedulable", true);
-    TRY(kube_call(k, "PATCH", path, "application/merge-patch+json", patch, &status, &answer));
-    *ret_known = status != 404;
-    return *ret_known ? kube_status_err("cordon", status, answer) : NULL;
+    return err_wrap(kube_node_patch(k, node, patch, ret_known), "cordon");
 }
 
 /* 429 is "not now, a budget forbids it"; that and trouble of the server are tried again, and named at the deadline. */

@@ -7,9 +7,6 @@
 #include "ops/objects_diff.h"
 #include "ops/reach.h"
 
-#include <errno.h>
-#include <string.h>
-
 enum { READY_MS = 180000, NODE_MS = 300000, OBJECT_MS = 600000 }; /* K8S-10 */
 
 /* ---- comparing ---- */
@@ -66,19 +63,6 @@ static struct err *wait_registered(struct objects *o, const struct fleet *f)
     return NULL;
 }
 
-/* Strategic merge: taints have a merge key there, so those of controllers stay. */
-static struct err *patch_node(struct objects *o, const struct doc *patch)
-{
-    OWN_FREE char *path = str_fmt("/api/v1/nodes/%s?fieldManager=" KUBE_MANAGER, doc_text(patch, "name"));
-    OWN_DOC struct doc *answer = NULL;
-    long status = 0;
-    if (!path)
-        return err_os(ENOMEM, "node");
-    TRY(kube_call(o->kube, "PATCH", path, "application/strategic-merge-patch+json", doc_get(patch, "body"), &status,
-                  &answer));
-    return kube_status_err(doc_text(patch, "name"), status, answer);
-}
-
 static struct err *apply_all(struct objects *o, const struct fleet *f)
 {
     if (o->apply->child)
@@ -132,7 +116,7 @@ struct err *objects_apply(struct objects *o, struct fleet *f)
 {
     TRY(wait_registered(o, f));
     DOC_EACH (patch, o->nodes)
-        TRY(patch_node(o, patch));
+        TRY(kube_node_patch(o->kube, doc_text(patch, "name"), doc_get(patch, "body"), NULL));
     TRY(apply_all(o, f));
     TRY(objects_wait(o, f));
     TRY(prune(o, f));

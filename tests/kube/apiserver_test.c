@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "http/serve.h"
 #include "kube/common.h"
+#include "kube/nodes.h"
 
 #include <fcntl.h>
 
@@ -163,6 +164,27 @@ static void test_wait_names_what_is_missing(void **state)
     FAILS(ERR_FAILED, "DaemonSet test/ds is not ready: InProgress: not seen", kube_wait(k, ds, clock_ms() + 600));
 }
 
+static void test_node_patch(void **state)
+{
+    (void)state;
+    OWN(kube_freep) struct kube *k = client();
+    OWN_DOC struct doc *node = kube_node("n"), *live = NULL;
+    OWN_DOC struct doc *labels = yaml("{metadata: {labels: {a: '1', b: '2'}}}");
+    OWN_DOC struct doc *cordon = yaml("{metadata: {labels: {a: null}}, spec: {unschedulable: true}}");
+    bool known = true;
+    OK(kube_node_patch(k, "n", cordon, &known));
+    assert_false(known);
+    FAILS(ERR_FAILED, "n: HTTP 404 NotFound", kube_node_patch(k, "n", cordon, NULL));
+    OK(kube_apply(k, node, NULL));
+    OK(kube_node_patch(k, "n", labels, NULL));
+    OK(kube_node_patch(k, "n", cordon, &known));
+    assert_true(known);
+    OK(kube_get_object(k, &live, node));
+    assert_null(doc_path(live, "metadata.labels.a"));
+    assert_string_equal(doc_text(live, "metadata.labels.b"), "2");
+    assert_true(doc_bool(live, "spec.unschedulable", false));
+}
+
 static void test_inventory_and_prune(void **state)
 {
     (void)state;
@@ -195,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_strangers_are_refused),
         cmocka_unit_test(test_crd_and_its_object),
         cmocka_unit_test(test_wait_names_what_is_missing),
+        cmocka_unit_test(test_node_patch),
         cmocka_unit_test(test_inventory_and_prune),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
