@@ -117,7 +117,7 @@ bool member_is_new(const struct member *m)
            (doc_bool(m->state, "pending", false) && doc_int(m->state, "previous.generation", 0) == 0);
 }
 
-static bool all_active(const struct member *m)
+bool member_is_active(const struct member *m)
 {
     DOC_EACH (u, doc_get(m->state, "units"))
         if (!str_eq(doc_text(u, "active"), "active"))
@@ -132,7 +132,7 @@ struct member *fleet_control_plane(struct fleet *f)
         struct member *m = &f->at[i];
         if (!m->node || !m->host->control_plane || member_is_new(m))
             continue;
-        if (all_active(m))
+        if (member_is_active(m))
             return m;
         found = found ? found : m;
     }

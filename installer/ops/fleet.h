@@ -34,6 +34,8 @@ struct err *fleet_require_all(struct fleet *f) ERR_MUST;
 struct err *fleet_each(struct fleet *f, struct err *(*fn)(struct fleet *f, struct member *m)) ERR_MUST;
 /* No generation has ever become active on it: it is empty, or its first activation was cut off. */
 bool member_is_new(const struct member *m);
+/* All its units were active when it was asked. */
+bool member_is_active(const struct member *m);
 /*
  * A reachable control-plane host that is not new, one whose units are all active if there is one. NULL: there is no
  * cluster yet, or none in reach.

@@ -5,18 +5,14 @@
 #include "ops/fleet.h"
 #include "ops/reach.h"
 
-#include <errno.h>
-#include <string.h>
-
 static const char *state_of(const struct member *m)
 {
     if (!m->node)
         return m->state ? "foreign" : "unreachable";
     if (doc_int(m->state, "generation", 0) == 0)
         return "empty";
-    DOC_EACH (u, doc_get(m->state, "units"))
-        if (!str_eq(doc_text(u, "active"), "active"))
-            return "degraded";
+    if (!member_is_active(m))
+        return "degraded";
     return doc_int(m->diff, "changes", 0) ? "outdated" : "ok";
 }
 
@@ -152,18 +148,6 @@ static struct doc *read_etcd(struct fleet *f)
     return d;
 }
 
-/* An answer, or {error: text}: status goes on with what it has. */
-static struct doc *or_error(struct doc *d, struct err *e)
-{
-    if (!e)
-        return d;
-    doc_free(d);
-    d = doc_new_map();
-    doc_set_text(d, "error", err_text(e));
-    err_free(e);
-    return d;
-}
-
 static void add_cluster(struct doc *d, struct fleet *f, struct doc **ret_nodes)
 {
     struct member *m = fleet_control_plane(f);
@@ -173,9 +157,12 @@ static void add_cluster(struct doc *d, struct fleet *f, struct doc **ret_nodes)
         m ? reach_kube(&k, f, m) : err_new(ERR_UNREACHABLE, "no control-plane host in reach runs a generation");
     if (!why)
         why = read_nodes(ret_nodes, k);
-    struct doc *api = doc_new_map();
-    doc_set_bool(api, "ready", !why);
-    doc_set(d, "api", or_error(api, why));
+    struct doc *api = doc_set(d, "api", doc_new_map());
+    if (why)
+        doc_set_text(api, "error", err_text(why));
+    else
+        doc_set_bool(api, "ready", true);
+    err_ignore(why); /* was shown */
 }
 
 static bool all_ok(const struct doc *d)
