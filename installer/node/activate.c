@@ -111,10 +111,7 @@ static struct err *floor_check(int dir, int64_t to)
 
 static struct err *note_put(const struct activation *a, const char *state)
 {
-    OWN_FREE char *path = str_fmt("generations/%lld/activation.json", (long long)a->to);
     OWN_DOC struct doc *d = doc_new_map();
-    if (!path)
-        return err_os(ENOMEM, "activation");
     doc_set_text(d, "state", state);
     doc_set_int(d, "previous", a->from);
     doc_set_int(d, "at", clock_wall_s());
@@ -122,23 +119,20 @@ static struct err *note_put(const struct activation *a, const char *state)
         doc_set(d, "release", doc_clone(doc_get(a->c->request, "release")));
     if (doc_get(a->c->request, "epoch"))
         doc_set(d, "epoch", doc_clone(doc_get(a->c->request, "epoch")));
-    return json_store(a->c->dir, path, d);
+    return activation_store(a->c->dir, a->to, d);
 }
 
 /* A rerun of what is current already keeps what came before it. */
 static struct err *note_finish(struct activation *a)
 {
-    OWN_FREE char *path = str_fmt("generations/%lld/activation.json", (long long)a->to);
     OWN_DOC struct doc *d = NULL;
-    if (!path)
-        return err_os(ENOMEM, "activation");
-    TRY(json_load(&d, a->c->dir, path));
+    TRY(activation_load(&d, a->c->dir, a->to));
     if (!d)
         return note_put(a, "done");
     if (str_eq(doc_text(d, "state"), "done"))
         return NULL;
     doc_set_text(d, "state", "done");
-    return json_store(a->c->dir, path, d);
+    return activation_store(a->c->dir, a->to, d);
 }
 
 static struct err *flip(int dir, int64_t to)
@@ -249,11 +243,8 @@ static struct err *back_find(struct activation *a)
     a->back = a->from;
     if (a->from != a->to || !a->to)
         return NULL;
-    OWN_FREE char *path = str_fmt("generations/%lld/activation.json", (long long)a->to);
     OWN_DOC struct doc *note = NULL;
-    if (!path)
-        return err_os(ENOMEM, "activation");
-    TRY(json_load(&note, a->c->dir, path));
+    TRY(activation_load(&note, a->c->dir, a->to));
     if (!str_eq(doc_text(note, "state"), "done"))
         a->back = doc_int(note, "previous", a->to);
     return NULL;

@@ -48,10 +48,7 @@ static struct err *keep_both(struct kept *k, int dir)
     int64_t current = 0;
     OWN_DOC struct doc *note = NULL;
     TRY(generation_current(&current, dir));
-    OWN_FREE char *path = str_fmt("generations/%lld/activation.json", (long long)current);
-    if (!path)
-        return err_os(ENOMEM, "collect");
-    TRY(json_load(&note, dir, path));
+    TRY(activation_load(&note, dir, current));
     TRY(keep(k, dir, current));
     return keep(k, dir, doc_int(note, "previous", 0));
 }

@@ -208,6 +208,23 @@ struct err *manifest_load(struct doc **ret, char *ret_digest, int dir, int64_t g
     return NULL;
 }
 
+static char *activation_path(int64_t generation)
+{
+    return str_fmt("generations/%lld/activation.json", (long long)generation);
+}
+
+struct err *activation_load(struct doc **ret, int dir, int64_t generation)
+{
+    OWN_FREE char *path = activation_path(generation);
+    return path ? json_load(ret, dir, path) : err_os(ENOMEM, "activation");
+}
+
+struct err *activation_store(int dir, int64_t generation, const struct doc *note)
+{
+    OWN_FREE char *path = activation_path(generation);
+    return path ? json_store(dir, path, note) : err_os(ENOMEM, "activation");
+}
+
 struct err *generation_current(int64_t *ret, int dir)
 {
     char target[64];

@@ -69,12 +69,9 @@ static struct err *runtime_state(struct doc *map, int dir)
 /* What ran before the current generation, and whether that one was ever found good. */
 static struct err *previous_state(struct doc *reply, int dir, int64_t current)
 {
-    OWN_FREE char *path = str_fmt("generations/%lld/activation.json", (long long)current);
     OWN_DOC struct doc *note = NULL, *m = NULL;
     char digest[65] = "";
-    if (!path)
-        return err_os(ENOMEM, "state");
-    TRY(json_load(&note, dir, path));
+    TRY(activation_load(&note, dir, current));
     int64_t previous = doc_int(note, "previous", 0);
     doc_set_bool(reply, "pending", current != 0 && !str_eq(doc_text(note, "state"), "done"));
     struct doc *p = doc_set(reply, "previous", doc_new_map());
