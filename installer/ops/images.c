@@ -104,7 +104,7 @@ static struct err *import_from(struct fleet *f, struct member *m, const struct b
 {
     OWN_STRS struct strs names = {0};
     DOC_EACH (i, doc_get(m->diff, "images")) {
-        OWN_FREE char *name = strndup(i->text, strcspn(i->text, "@"));
+        OWN_FREE char *name = image_name(i->text);
         if (!name)
             return err_os(ENOMEM, "image");
         if (bundle_image_digest(bundle, name))

@@ -55,9 +55,9 @@ static void diff_runtime(struct doc *into, const struct doc *files, const struct
     }
 }
 
-static char *image_name(const struct doc *image)
+char *image_name(const char *image)
 {
-    return strndup(image->text, strcspn(image->text, "@"));
+    return strndup(image, strcspn(image, "@"));
 }
 
 static bool has_image_name(const struct doc *images, const char *name)
@@ -76,7 +76,7 @@ static void diff_images(struct doc *d, const struct doc *want, const struct doc 
         if (!doc_list_has(have, i->text))
             doc_add_text(import, i->text);
     DOC_EACH (i, have) {
-        OWN_FREE char *name = image_name(i);
+        OWN_FREE char *name = image_name(i->text);
         if (name && !has_image_name(want, name) && !doc_list_has(unpin, name))
             doc_add_text(unpin, name);
     }

@@ -13,5 +13,7 @@
  * collection. changes is 0 when the node is as wanted.
  */
 struct doc *diff_node(const struct generation *want, const struct doc *state, int64_t now_s);
+/* The name in "name@digest"; new memory, NULL without any. */
+char *image_name(const char *image);
 /* One line for each change, for people, appended to `out`. */
 struct err *diff_text(struct buf *out, const struct doc *diff) ERR_MUST;
