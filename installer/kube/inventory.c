@@ -155,14 +155,10 @@ static struct err *prune_one(struct kube *k, struct doc *step)
     return kube_delete(k, object, "Background");
 }
 
-struct err *kube_prune(struct kube *k, struct doc **ret, const struct doc *before, const struct doc *after,
-                       unsigned allow)
+struct err *kube_prune(struct kube *k, struct doc *plan)
 {
-    OWN_DOC struct doc *plan = prune_plan(before, after, allow);
     DOC_EACH (step, plan)
         if (str_eq(doc_text(step, "action"), "delete"))
             TRY_CTX(prune_one(k, step), "prune");
-    if (ret)
-        *ret = TAKE(plan);
     return NULL;
 }

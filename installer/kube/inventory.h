@@ -29,9 +29,7 @@ enum prune_allow {
 struct doc *prune_plan(const struct doc *before, const struct doc *after, unsigned allow);
 
 /*
- * Does what prune_plan() says and marks each entry with what became of it; call it only once all of `after` is Current.
- * An object that another owner has taken over since (its managers no longer include ours) is kept. *ret (may be NULL)
- * is the plan.
+ * Does what prune_plan() said and marks each entry with what became of it; call it only once all of `after` is Current.
+ * An object that another owner has taken over since (its managers no longer include ours) is kept.
  */
-struct err *kube_prune(struct kube *k, struct doc **ret, const struct doc *before, const struct doc *after,
-                       unsigned allow) ERR_MUST;
+struct err *kube_prune(struct kube *k, struct doc *plan) ERR_MUST;

@@ -92,7 +92,7 @@ static struct err *prune(struct objects *o, const struct fleet *f)
     if (!plan->child)
         return NULL;
     event_emit(f->x->events, EVENT_STEP, NULL, "prune %zu objects", doc_len(plan));
-    return kube_prune(o->kube, NULL, o->before, o->inventory, 0);
+    return kube_prune(o->kube, plan);
 }
 
 static struct err *inventory_store(struct objects *o)

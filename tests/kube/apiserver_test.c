@@ -201,7 +201,8 @@ static void test_inventory_and_prune(void **state)
     OK(kube_inventory_put(k, before));
     OK(kube_inventory_get(k, &stored));
     assert_true(doc_equal(before, stored));
-    OK(kube_prune(k, &plan, stored, after, 0));
+    plan = prune_plan(stored, after, 0);
+    OK(kube_prune(k, plan));
     OK(kube_get_object(k, &live, role));
     assert_null(live);
     OK(kube_get_object(k, &live, ns));

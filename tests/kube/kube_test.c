@@ -200,7 +200,8 @@ static void test_inventory_and_prune(void **state)
     OK(kube_inventory_put(k, before));
     OK(kube_inventory_get(k, &again));
     assert_true(doc_equal(before, again));
-    OK(kube_prune(k, &plan, before, after, 0));
+    plan = prune_plan(before, after, 0);
+    OK(kube_prune(k, plan));
     assert_int_equal(doc_len(plan), 3);
     assert_string_equal(doc_text(plan->child, "reason"), "was gone already");
     assert_string_equal(doc_text(plan->child->next, "action"), "keep");
