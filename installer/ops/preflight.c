@@ -4,11 +4,8 @@
 #include "base/file.h"
 #include "ops/checks.h"
 #include "ops/ops.h"
-#include "run/pool.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 
 /* ---- facts ---- */
 
@@ -23,8 +20,6 @@ static int64_t clock_offset(int64_t theirs, int64_t before, int64_t after)
 /* The facts stay in m->done until the checks of all hosts were made (machine ids are compared). */
 static struct err *ask(struct fleet *f, struct member *m)
 {
-    if (!m->node)
-        return NULL;
     event_emit(f->x->events, EVENT_STEP, m->host->name, "preflight");
     int64_t before = clock_wall_ms();
     TRY(node_call(&m->done, m->node, "facts", checks_request(f), f->x->cancel));
@@ -34,30 +29,17 @@ static struct err *ask(struct fleet *f, struct member *m)
 }
 
 /* A host that stops answering is as good as one that was never reached: the others are still reported. */
-static struct err *ask_at(void *arg, size_t i)
+static struct err *ask_noting(struct fleet *f, struct member *m)
 {
-    struct fleet *f = arg;
-    struct member *m = &f->at[i];
-    struct err *e = ask(f, m);
-    if (!e || err_kind(e) == ERR_CANCELLED)
-        return e;
-    m->error = e;
+    if (m->node && !m->error)
+        m->error = ask(f, m);
     return NULL;
-}
-
-static const char *member_name(const void *arg, size_t i)
-{
-    const struct fleet *f = arg;
-    return f->at[i].host->name;
 }
 
 static struct err *ask_all(struct fleet *f)
 {
-    OWN_FREE struct err **errors = calloc(f->n + 1, sizeof(struct err *));
-    if (!errors)
-        return err_os(ENOMEM, "hosts");
-    pool_run(f->n, POOL_DEFAULT, ask_at, f, errors);
-    return pool_join(errors, f->n, member_name, f);
+    TRY(fleet_each(f, ask_noting));
+    return cancel_check(f->x->cancel);
 }
 
 /* ---- simulated facts, for what a lab cannot have ---- */

@@ -25,7 +25,7 @@ struct item {
 
 struct packer {
     struct item *items;
-    size_t n, cap;
+    size_t n;
     struct archive *tar;
     struct archive_entry *entry;
     ZSTD_CCtx *zstd;
@@ -55,14 +55,10 @@ static void packer_done(struct packer *p)
 
 static struct err *add_item(struct packer *p, const char *path, size_t len, const struct tree_file *file)
 {
-    if (p->n == p->cap) {
-        size_t cap = p->cap ? 2 * p->cap : 32;
-        struct item *items = realloc(p->items, cap * sizeof *items);
-        if (!items)
-            return err_os(ENOMEM, "pack");
-        p->items = items;
-        p->cap = cap;
-    }
+    struct item *items = reallocarray(p->items, p->n + 1, sizeof *items);
+    if (!items)
+        return err_os(ENOMEM, "pack");
+    p->items = items;
     char *copy = strndup(path, len);
     if (!copy)
         return err_os(ENOMEM, "pack");

@@ -21,14 +21,10 @@ const struct blob *content_find(const struct content *c, const char *hex)
 /* A new entry, to be filled by the caller. */
 static struct err *append(struct blob **ret, struct content *c, const char *hex, uint64_t size)
 {
-    if (c->n == c->cap) {
-        size_t cap = c->cap ? 2 * c->cap : 64;
-        struct blob *at = realloc(c->at, cap * sizeof *at);
-        if (!at)
-            return err_os(ENOMEM, "bundle content");
-        c->at = at;
-        c->cap = cap;
-    }
+    struct blob *at = reallocarray(c->at, c->n + 1, sizeof *at);
+    if (!at)
+        return err_os(ENOMEM, "bundle content");
+    c->at = at;
     struct blob *b = &c->at[c->n++];
     *b = (struct blob){.size = size};
     memcpy(b->hex, hex, sizeof b->hex);
@@ -85,7 +81,6 @@ struct err *content_sort(struct content *c)
                 sorted[n++] = c->at[i];
     free(c->at);
     c->at = sorted;
-    c->cap = c->n + 1;
     return NULL;
 }
 

@@ -17,7 +17,7 @@ struct blob {
 
 struct content {
     struct blob *at;
-    size_t n, cap;
+    size_t n;
 };
 
 /* Adds bytes; digest "sha256:..." into `ret`. A blob that is there already is not added again. */
