@@ -78,11 +78,11 @@ static struct err *check_refused(const struct doc *plan)
                     "delete them with kubectl, or have a controller own them, then apply again");
 }
 
-static struct err *cordon(struct kube *k, const char *node, bool *ret_known)
+static struct err *cordon(struct kube *k, const char *node, bool *ret_unknown)
 {
     OWN_DOC struct doc *patch = doc_new_map();
     doc_set_bool(doc_set(patch, "spec", doc_new_map()), "unschedulable", true);
-    return err_wrap(kube_node_patch(k, node, patch, ret_known), "cordon");
+    return err_wrap(kube_node_patch(k, node, patch, 404, ret_unknown), "cordon");
 }
 
 /* 429 is "not now, a budget forbids it"; that and trouble of the server are tried again, and named at the deadline. */
@@ -134,12 +134,12 @@ static struct err *too_late(const struct doc *plan, const char *node)
 struct err *kube_drain(struct kube *k, const char *node, int64_t deadline_ms, void (*note)(void *arg, size_t left),
                        void *arg)
 {
-    bool known = false;
+    bool unknown = false;
     OWN_DOC struct doc *first = NULL;
     TRY(list_steps(k, &first, node));
     TRY(check_refused(first));
-    TRY(cordon(k, node, &known));
-    for (size_t left = known, last = 0; left; last = left) {
+    TRY(cordon(k, node, &unknown));
+    for (size_t left = !unknown, last = 0; left; last = left) {
         OWN_DOC struct doc *plan = NULL;
         TRY(list_steps(k, &plan, node));
         TRY(check_refused(plan));

@@ -18,7 +18,7 @@ bool kube_node_ready(const struct doc *node)
     return str_eq(doc_text(doc_find(doc_path(node, "status.conditions"), "type", "Ready"), "status"), "True");
 }
 
-struct err *kube_node_patch(struct kube *k, const char *name, const struct doc *patch, bool *ret_known)
+struct err *kube_node_patch(struct kube *k, const char *name, const struct doc *patch, long other, bool *ret_other)
 {
     OWN_FREE char *path = str_fmt("/api/v1/nodes/%s?fieldManager=" KUBE_MANAGER, name);
     OWN_DOC struct doc *answer = NULL;
@@ -26,7 +26,6 @@ struct err *kube_node_patch(struct kube *k, const char *name, const struct doc *
     if (!path)
         return err_os(ENOMEM, "node");
     TRY(kube_call(k, "PATCH", path, "application/merge-patch+json", patch, &status, &answer));
-    if (ret_known)
-        *ret_known = status != 404;
-    return ret_known && status == 404 ? NULL : kube_status_err(name, status, answer);
+    *ret_other = status == other;
+    return *ret_other ? NULL : kube_status_err(name, status, answer);
 }

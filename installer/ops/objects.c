@@ -7,7 +7,7 @@
 #include "ops/objects_diff.h"
 #include "ops/reach.h"
 
-enum { READY_MS = 180000, NODE_MS = 300000, OBJECT_MS = 600000 }; /* K8S-10 */
+enum { READY_MS = 180000, NODE_MS = 300000, OBJECT_MS = 600000, PATCH_TRIES = 10 }; /* K8S-10 */
 
 /* ---- comparing ---- */
 
@@ -59,6 +59,20 @@ static struct err *wait_registered(struct objects *o, const struct fleet *f)
                                     NODE_MS / 1000),
                             "see `journalctl -u kubelet` on it");
         TRY(cancel_sleep(f->x->cancel, 200));
+    }
+    return NULL;
+}
+
+/* Who else writes to the node, such as its kubelet, may come between: then it is looked at again. */
+static struct err *patch_node(struct objects *o, const struct doc *patch)
+{
+    const char *name = doc_text(patch, "name");
+    bool stale = true;
+    for (int left = PATCH_TRIES; stale; left--) {
+        OWN_DOC struct doc *node = kube_node(name), *live = NULL;
+        TRY(kube_get_object(o->kube, &live, node));
+        OWN_DOC struct doc *body = objects_node_patch(patch, live);
+        TRY(kube_node_patch(o->kube, name, body, left ? 409 : 0, &stale));
     }
     return NULL;
 }
@@ -116,7 +130,7 @@ struct err *objects_apply(struct objects *o, struct fleet *f)
 {
     TRY(wait_registered(o, f));
     DOC_EACH (patch, o->nodes)
-        TRY(kube_node_patch(o->kube, doc_text(patch, "name"), doc_get(patch, "body"), NULL));
+        TRY(patch_node(o, patch));
     TRY(apply_all(o, f));
     TRY(objects_wait(o, f));
     TRY(prune(o, f));

@@ -111,7 +111,7 @@ static const struct doc *find_taint(const struct doc *list, const struct doc *ta
     return NULL;
 }
 
-/* What was put on the node once and is wanted no more, as a strategic merge patch says it; true if there is any. */
+/* What was put on the node once and is wanted no more: labels as null, taints marked as gone; true if there is any. */
 static bool take_off(struct doc *labels, struct doc *taints, const struct doc *old, const struct doc *live)
 {
     const struct host was = {.control_plane = doc_bool(old, "controlPlane", false),
@@ -127,8 +127,7 @@ static bool take_off(struct doc *labels, struct doc *taints, const struct doc *o
         }
     DOC_EACH (t, tainted)
         if (!find_taint(taints, t) && find_taint(doc_path(live, "spec.taints"), t)) {
-            struct doc *gone = doc_add(taints, doc_clone(t));
-            doc_set_text(gone, "$patch", "delete");
+            doc_set_bool(doc_add(taints, doc_clone(t)), "gone", true);
             any = true;
         }
     return any;
@@ -146,4 +145,20 @@ void objects_diff_node(struct doc *patches, const struct host *h, const struct d
     struct doc *body = doc_set(patch, "body", doc_new_map());
     doc_set(doc_set(body, "metadata", doc_new_map()), "labels", TAKE(labels));
     doc_set(doc_set(body, "spec", doc_new_map()), "taints", TAKE(taints));
+}
+
+struct doc *objects_node_patch(const struct doc *patch, const struct doc *live)
+{
+    struct doc *body = doc_clone(doc_get(patch, "body")), *all = doc_new_list();
+    const struct doc *ours = doc_path(body, "spec.taints"), *version = doc_path(live, "metadata.resourceVersion");
+    DOC_EACH (t, doc_path(live, "spec.taints"))
+        if (!find_taint(ours, t))
+            doc_add(all, doc_clone(t));
+    DOC_EACH (t, ours)
+        if (!doc_bool(t, "gone", false))
+            doc_add(all, doc_clone(t));
+    doc_set(doc_get(body, "spec"), "taints", all);
+    if (version)
+        doc_set(doc_get(body, "metadata"), "resourceVersion", doc_clone(version));
+    return body;
 }

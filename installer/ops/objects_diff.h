@@ -13,7 +13,12 @@ struct err *objects_diff(struct doc *apply, struct doc *inventory, const struct 
     ERR_MUST;
 /*
  * Appends {name, body} to `patches` when the live node (NULL: none yet) lacks labels or taints that `h` should have, or
- * still has those that its roster entry `old` (NULL: none) names and `h` does not want any more: `body` is a strategic
- * merge patch. What others put on a node stays.
+ * still has those that its roster entry `old` (NULL: none) names and `h` does not want any more: `body` is a merge
+ * patch, but for its taints, which are only ours; those to be taken off have "gone".
  */
 void objects_diff_node(struct doc *patches, const struct host *h, const struct doc *old, const struct doc *live);
+/*
+ * The merge patch for the node as it is now; new memory. Taints are one list to the API, so those that others put on
+ * the node are in it, and the resourceVersion that it was made from.
+ */
+struct doc *objects_node_patch(const struct doc *patch, const struct doc *live);

@@ -168,21 +168,31 @@ static void test_node_patch(void **state)
 {
     (void)state;
     OWN(kube_freep) struct kube *k = client();
-    OWN_DOC struct doc *node = kube_node("n"), *live = NULL;
+    OWN_DOC struct doc *node = kube_node("n"), *stored = NULL, *live = NULL;
     OWN_DOC struct doc *labels = yaml("{metadata: {labels: {a: '1', b: '2'}}}");
     OWN_DOC struct doc *cordon = yaml("{metadata: {labels: {a: null}}, spec: {unschedulable: true}}");
-    bool known = true;
-    OK(kube_node_patch(k, "n", cordon, &known));
-    assert_false(known);
-    FAILS(ERR_FAILED, "n: HTTP 404 NotFound", kube_node_patch(k, "n", cordon, NULL));
-    OK(kube_apply(k, node, NULL));
-    OK(kube_node_patch(k, "n", labels, NULL));
-    OK(kube_node_patch(k, "n", cordon, &known));
-    assert_true(known);
+    OWN_DOC struct doc *one = yaml("{spec: {taints: [{key: one, effect: NoSchedule}]}}");
+    OWN_DOC struct doc *two = yaml("{spec: {taints: [{key: two, effect: NoSchedule}]}}");
+    bool other = false;
+    OK(kube_node_patch(k, "n", cordon, 404, &other));
+    assert_true(other);
+    FAILS(ERR_FAILED, "n: HTTP 404 NotFound", kube_node_patch(k, "n", cordon, 409, &other));
+    OK(kube_apply(k, node, &stored));
+    OK(kube_node_patch(k, "n", labels, 404, &other));
+    assert_false(other);
+    OK(kube_node_patch(k, "n", cordon, 404, &other));
+    OK(kube_node_patch(k, "n", one, 0, &other));
+    OK(kube_node_patch(k, "n", two, 0, &other));
+    doc_set(doc_set(one, "metadata", doc_new_map()), "resourceVersion",
+            doc_clone(doc_path(stored, "metadata.resourceVersion")));
+    OK(kube_node_patch(k, "n", one, 409, &other)); /* made of a node that others have changed since */
+    assert_true(other);
     OK(kube_get_object(k, &live, node));
     assert_null(doc_path(live, "metadata.labels.a"));
     assert_string_equal(doc_text(live, "metadata.labels.b"), "2");
     assert_true(doc_bool(live, "spec.unschedulable", false));
+    assert_null(doc_find(doc_path(live, "spec.taints"), "key", "one")); /* the API merges no taints */
+    assert_non_null(doc_find(doc_path(live, "spec.taints"), "key", "two"));
 }
 
 static void test_inventory_and_prune(void **state)

@@ -111,13 +111,13 @@ static const struct node_case node_cases[] = {
      "{metadata: {labels: {" LABELS_WORKER
      "}}, spec: {taints: [{key: only, effect: NoSchedule}, {key: theirs, effect: NoExecute}]}}",
      "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/worker\":\"\"}},"
-     "\"spec\":{\"taints\":[{\"$patch\":\"delete\",\"effect\":\"NoSchedule\",\"key\":\"only\"}]}}",
+     "\"spec\":{\"taints\":[{\"effect\":\"NoSchedule\",\"gone\":true,\"key\":\"only\"}]}}",
      "{worker: true, taints: [{key: only, effect: NoSchedule}]}"},
     {"a control-plane host that becomes a worker too", true, true, NULL, NULL,
      "{metadata: {labels: {" LABELS_CP ", " LABELS_WORKER "}}, spec: {taints: [" TAINT_CP "]}}",
      "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/control-plane\":\"\",\"node-role.kubernetes.io/"
      "worker\":\"\"}},"
-     "\"spec\":{\"taints\":[{\"$patch\":\"delete\",\"effect\":\"NoSchedule\",\"key\":\"node-role.kubernetes.io/"
+     "\"spec\":{\"taints\":[{\"effect\":\"NoSchedule\",\"gone\":true,\"key\":\"node-role.kubernetes.io/"
      "control-plane\"}]}}",
      "{controlPlane: true, worker: false}"},
 };
@@ -151,12 +151,44 @@ static void nodes(void **state)
     }
 }
 
+/* What others put on a node stays, whatever of ours comes and goes. */
+static void taints_of_others(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ours, *live, *want;
+    } cases[] = {
+        {"[]", "[{key: theirs, effect: NoExecute, timeAdded: t}]",
+         "[{\"effect\":\"NoExecute\",\"key\":\"theirs\",\"timeAdded\":\"t\"}]"},
+        {"[{key: a, effect: NoSchedule}]", "[]", "[{\"effect\":\"NoSchedule\",\"key\":\"a\"}]"},
+        {"[{key: a, effect: NoSchedule, value: new}]",
+         "[{key: a, effect: NoSchedule, value: old}, {key: a, effect: NoExecute}]",
+         "[{\"effect\":\"NoExecute\",\"key\":\"a\"},{\"effect\":\"NoSchedule\",\"key\":\"a\",\"value\":\"new\"}]"},
+        {"[{key: a, effect: NoSchedule, gone: true}]",
+         "[{key: a, effect: NoSchedule}, {key: theirs, effect: NoSchedule}]",
+         "[{\"effect\":\"NoSchedule\",\"key\":\"theirs\"}]"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        OWN_FREE char *patch_text = str_fmt("{body: {metadata: {labels: {l: v}}, spec: {taints: %s}}}", cases[i].ours);
+        OWN_FREE char *live_text = str_fmt("{metadata: {resourceVersion: '7'}, spec: {taints: %s}}", cases[i].live);
+        OWN_FREE char *want = str_fmt("{\"metadata\":{\"labels\":{\"l\":\"v\"},\"resourceVersion\":\"7\"},"
+                                      "\"spec\":{\"taints\":%s}}",
+                                      cases[i].want);
+        OWN_DOC struct doc *patch = yaml_or_null(patch_text), *live = yaml_or_null(live_text);
+        OWN_DOC struct doc *body = objects_node_patch(patch, live);
+        OWN_BUF struct buf json = {0};
+        OK(doc_json_write(&json, body));
+        assert_string_equal(buf_text(&json), want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(manifests),
         cmocka_unit_test(twins),
         cmocka_unit_test(nodes),
+        cmocka_unit_test(taints_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
