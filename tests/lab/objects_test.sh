@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Another release, of which only manifests or an image differ: only those are applied, an object that left is pruned, no unit
-# on any node is touched. The cluster has its own release again afterwards.
+# on any node is touched. The cluster has its own release again afterwards. And labels and taints of a node.
 set -uo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -11,10 +11,11 @@ blobs=${CAISSON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caisson}/blobs/sha256
 clean_up() {
     local status=$?
     mv -f "$work/own.csn.tar" minimal.csn.tar
+    mv -f "$work/own.yaml" cluster.yaml
     rm -rf "$work/cache"
     exit "$status"
 }
-cp minimal.csn.tar "$work/own.csn.tar" || exit 1
+cp minimal.csn.tar "$work/own.csn.tar" && cp cluster.yaml "$work/own.yaml" || exit 1
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
@@ -134,6 +135,28 @@ own_release() {
     within 60 runs_image "$tag"
 }
 
+# marks_are HOST TEXT: its label lab-zone, and the keys of its taints.
+marks_are() {
+    local have
+    have=$(k get node "$1" -o json | jq -r '[.metadata.labels["lab-zone"] // "-", (.spec.taints // [] | map(.key) | sort[])] | join(" ")')
+    [ "$have" = "$2" ] || { echo "$1 has: $have"; return 1; }
+}
+
+# What somebody else put on the node is neither taken off nor put back.
+marks_come_and_go() {
+    local host before
+    host=$(hosts | tail -n 1)
+    before=$(k get node "$host" -o json | jq -r '.spec.taints // [] | map(" " + .key) | join("")')
+    k taint node "$host" lab-theirs=x:PreferNoSchedule >/dev/null || return 1
+    sed -i "s/^    - name: $host\$/&\n      labels: {lab-zone: a}\n      taints: [{key: lab-ours, effect: PreferNoSchedule}]/" cluster.yaml
+    bin/caisson apply >"$work/objects.log" 2>&1 || { cat "$work/objects.log"; return 1; }
+    marks_are "$host" "a lab-ours lab-theirs$before" || return 1
+    cp "$work/own.yaml" cluster.yaml
+    bin/caisson apply >"$work/objects.log" 2>&1 || { cat "$work/objects.log"; return 1; }
+    marks_are "$host" "- lab-theirs$before" || return 1
+    k taint node "$host" lab-theirs- >/dev/null
+}
+
 rm -rf "$bundles" && cp -r "$LAB_TOP/bundles" "$bundles" || exit 1
 tag=v$(sed -nE 's/^ *- version: //p' "$bundles/coredns.yaml")
 check "a changed manifest: only that object is applied" changed_manifest
@@ -141,6 +164,7 @@ check "a new manifest: only that object is made" new_manifest
 check "a removed manifest: only that object is pruned" removed_manifest
 check "a changed image: only that, and the workload that names it" changed_image
 check "its own release: the changes are undone" own_release
+check "labels and taints come and go with cluster.yaml, those of others stay" marks_come_and_go
 check "apply says 0 changes and starts nothing again" settled
 check "the cluster is ready" within 60 status_ready
 summary
