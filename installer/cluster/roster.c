@@ -1,5 +1,7 @@
 #include "cluster/roster.h"
 
+#include "cluster/marks.h"
+
 static struct doc *entry_new(const struct host *h)
 {
     struct doc *d = doc_new_map();
@@ -13,8 +15,8 @@ static struct doc *entry_new(const struct host *h)
         doc_set_text(d, "hostKey", h->host_key);
     doc_set_bool(d, "controlPlane", h->control_plane);
     doc_set_bool(d, "worker", h->worker);
-    doc_set(d, "labels", h->labels ? doc_clone(h->labels) : doc_new_map());
-    doc_set(d, "taints", h->taints ? doc_clone(h->taints) : doc_new_list());
+    doc_set(d, "labels", host_labels(h));
+    doc_set(d, "taints", host_taints(h));
     return d;
 }
 
@@ -43,8 +45,8 @@ static void keep_marks(struct doc *entry, const struct doc *old)
         if (!doc_get(labels, l->key))
             doc_set(labels, l->key, doc_clone(l));
     DOC_EACH (t, doc_get(old, "taints"))
-        doc_add(taints, doc_clone(t));
-    doc_set_bool(entry, "worker", doc_bool(entry, "worker", false) || doc_bool(old, "worker", false));
+        if (!taint_find(taints, t))
+            doc_add(taints, doc_clone(t));
 }
 
 struct doc *roster_join(const struct doc *before, const struct cluster *c)

@@ -7,7 +7,7 @@
 
 /*
  * The hosts of cluster.yaml as a list of {name, address, user, port, key, hostKey, controlPlane, worker, labels,
- * taints}.
+ * taints}; labels and taints are all that the node gets, those of its roles included.
  */
 struct doc *roster_new(const struct cluster *c);
 /* The entries of `before` whose names `c` has not, in new memory. */

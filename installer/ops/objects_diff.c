@@ -1,10 +1,9 @@
 #include "ops/objects_diff.h"
 
 #include "base/str.h"
+#include "cluster/marks.h"
 #include "crypt/digest.h"
 #include "kube/inventory.h"
-
-#define CONTROL_PLANE_ROLE "node-role.kubernetes.io/control-plane"
 
 /* ---- manifests ---- */
 
@@ -47,41 +46,12 @@ struct err *objects_unique(const struct doc *all)
 
 /* ---- nodes ---- */
 
-static struct doc *wanted_labels(const struct host *h)
-{
-    struct doc *labels = doc_new_map();
-    DOC_EACH (l, h->labels)
-        doc_set_text(labels, l->key, l->text); /* a label "1" is a number to YAML, and text to Kubernetes */
-    if (h->control_plane)
-        doc_set_text(labels, CONTROL_PLANE_ROLE, "");
-    if (h->worker)
-        doc_set_text(labels, "node-role.kubernetes.io/worker", "");
-    return labels;
-}
-
-/* A control-plane node takes no other work unless it is a worker too. */
-static struct doc *wanted_taints(const struct host *h)
-{
-    struct doc *taints = h->taints ? doc_clone(h->taints) : doc_new_list();
-    if (h->control_plane && !h->worker) {
-        struct doc *t = doc_add(taints, doc_new_map());
-        doc_set_text(t, "key", CONTROL_PLANE_ROLE);
-        doc_set_text(t, "effect", "NoSchedule");
-    }
-    return taints;
-}
-
 static bool labels_hold(const struct doc *live, const struct doc *wanted)
 {
     DOC_EACH (l, wanted)
         if (!doc_equal(doc_get(live, l->key), l))
             return false;
     return true;
-}
-
-static bool same_taint(const struct doc *a, const struct doc *b)
-{
-    return str_eq(doc_text(a, "key"), doc_text(b, "key")) && str_eq(doc_text(a, "effect"), doc_text(b, "effect"));
 }
 
 /* The API leaves out an empty value. */
@@ -94,39 +64,24 @@ static const char *value_of(const struct doc *taint)
 static bool taints_hold(const struct doc *live, const struct doc *wanted)
 {
     DOC_EACH (t, wanted) {
-        bool found = false;
-        DOC_EACH (l, live)
-            found = found || (same_taint(l, t) && str_eq(value_of(l), value_of(t)));
-        if (!found)
+        const struct doc *have = taint_find(live, t);
+        if (!have || !str_eq(value_of(have), value_of(t)))
             return false;
     }
     return true;
 }
 
-static const struct doc *find_taint(const struct doc *list, const struct doc *taint)
-{
-    DOC_EACH (t, list)
-        if (same_taint(t, taint))
-            return t;
-    return NULL;
-}
-
 /* What was put on the node once and is wanted no more: labels as null, taints marked as gone; true if there is any. */
 static bool take_off(struct doc *labels, struct doc *taints, const struct doc *old, const struct doc *live)
 {
-    const struct host was = {.control_plane = doc_bool(old, "controlPlane", false),
-                             .worker = doc_bool(old, "worker", false),
-                             .labels = doc_get(old, "labels"),
-                             .taints = doc_get(old, "taints")};
-    OWN_DOC struct doc *had = wanted_labels(&was), *tainted = wanted_taints(&was);
     bool any = false;
-    DOC_EACH (l, had)
+    DOC_EACH (l, doc_get(old, "labels"))
         if (!doc_get(labels, l->key) && doc_get(doc_path(live, "metadata.labels"), l->key)) {
             doc_set(labels, l->key, doc_new_null());
             any = true;
         }
-    DOC_EACH (t, tainted)
-        if (!find_taint(taints, t) && find_taint(doc_path(live, "spec.taints"), t)) {
+    DOC_EACH (t, doc_get(old, "taints"))
+        if (!taint_find(taints, t) && taint_find(doc_path(live, "spec.taints"), t)) {
             doc_set_bool(doc_add(taints, doc_clone(t)), "gone", true);
             any = true;
         }
@@ -135,7 +90,7 @@ static bool take_off(struct doc *labels, struct doc *taints, const struct doc *o
 
 void objects_diff_node(struct doc *patches, const struct host *h, const struct doc *old, const struct doc *live)
 {
-    OWN_DOC struct doc *labels = wanted_labels(h), *taints = wanted_taints(h);
+    OWN_DOC struct doc *labels = host_labels(h), *taints = host_taints(h);
     bool good =
         labels_hold(doc_path(live, "metadata.labels"), labels) && taints_hold(doc_path(live, "spec.taints"), taints);
     if (!(old && take_off(labels, taints, old, live)) && good)
@@ -152,7 +107,7 @@ struct doc *objects_node_patch(const struct doc *patch, const struct doc *live)
     struct doc *body = doc_clone(doc_get(patch, "body")), *all = doc_new_list();
     const struct doc *ours = doc_path(body, "spec.taints"), *version = doc_path(live, "metadata.resourceVersion");
     DOC_EACH (t, doc_path(live, "spec.taints"))
-        if (!find_taint(ours, t))
+        if (!taint_find(ours, t))
             doc_add(all, doc_clone(t));
     DOC_EACH (t, ours)
         if (!doc_bool(t, "gone", false))

@@ -76,6 +76,22 @@ static void marks_are_kept_until_taken_off(void **state)
     assert_true(doc_equal(now, settled));
 }
 
+/* A run that was cut off between writing this down and the node: the next one still has to take the taint off. */
+static void the_taint_of_a_role_too(void **state)
+{
+    (void)state;
+    struct host host = {.name = "cp-1", .address = "10.0.0.11", .user = "root", .port = 22, .control_plane = true};
+    struct cluster c = cluster_of(&host, 1);
+    OWN_DOC struct doc *old = roster_new(&c);
+    host.worker = true;
+    OWN_DOC struct doc *all = roster_join(old, &c), *again = roster_join(all, &c), *settled = roster_new(&c);
+    const struct doc *taints = doc_get(again->child, "taints");
+    assert_int_equal(doc_len(taints), 1);
+    assert_string_equal(doc_text(taints->child, "key"), "node-role.kubernetes.io/control-plane");
+    assert_non_null(doc_get(doc_get(again->child, "labels"), "node-role.kubernetes.io/worker"));
+    assert_int_equal(doc_len(doc_get(settled->child, "taints")), 0);
+}
+
 static void a_role_in_place(void **state)
 {
     (void)state;
@@ -119,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(leaving),
                                        cmocka_unit_test(nobody_is_forgotten),
                                        cmocka_unit_test(marks_are_kept_until_taken_off),
+                                       cmocka_unit_test(the_taint_of_a_role_too),
                                        cmocka_unit_test(a_role_in_place),
                                        cmocka_unit_test(one_machine_under_two_names),
                                        cmocka_unit_test(damaged)};

@@ -104,22 +104,22 @@ static const struct node_case node_cases[] = {
     {"a label that is wanted no more", false, true, NULL, NULL,
      "{metadata: {labels: {" LABELS_WORKER ", zone: a, foreign: b}}}",
      "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/worker\":\"\",\"zone\":null}},\"spec\":{\"taints\":[]}}",
-     "{worker: true, labels: {zone: a}}"},
+     "{labels: {" LABELS_WORKER ", zone: a}}"},
     {"and is gone already", false, true, NULL, NULL, "{metadata: {labels: {" LABELS_WORKER "}}}", NULL,
-     "{worker: true, labels: {zone: a}, taints: [{key: only, effect: NoExecute}]}"},
+     "{labels: {" LABELS_WORKER ", zone: a}, taints: [{key: only, effect: NoExecute}]}"},
     {"a taint that is wanted no more", false, true, NULL, NULL,
      "{metadata: {labels: {" LABELS_WORKER
      "}}, spec: {taints: [{key: only, effect: NoSchedule}, {key: theirs, effect: NoExecute}]}}",
      "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/worker\":\"\"}},"
      "\"spec\":{\"taints\":[{\"effect\":\"NoSchedule\",\"gone\":true,\"key\":\"only\"}]}}",
-     "{worker: true, taints: [{key: only, effect: NoSchedule}]}"},
+     "{labels: {" LABELS_WORKER "}, taints: [{key: only, effect: NoSchedule}]}"},
     {"a control-plane host that becomes a worker too", true, true, NULL, NULL,
      "{metadata: {labels: {" LABELS_CP ", " LABELS_WORKER "}}, spec: {taints: [" TAINT_CP "]}}",
      "{\"metadata\":{\"labels\":{\"node-role.kubernetes.io/control-plane\":\"\",\"node-role.kubernetes.io/"
      "worker\":\"\"}},"
      "\"spec\":{\"taints\":[{\"effect\":\"NoSchedule\",\"gone\":true,\"key\":\"node-role.kubernetes.io/"
      "control-plane\"}]}}",
-     "{controlPlane: true, worker: false}"},
+     "{labels: {" LABELS_CP "}, taints: [" TAINT_CP "]}"},
 };
 
 static struct doc *yaml_or_null(const char *text)
