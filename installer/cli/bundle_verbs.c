@@ -4,20 +4,21 @@
 #include "base/str.h"
 #include "cluster/cluster.h"
 #include "supply/build.h"
+#include "supply/compare.h"
 #include "supply/show.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
-enum { TRUST_MAX = 32 };
+enum { TRUST_MAX = 32, EXIT_DIFFERENT = 2 };
 
-/* ---- verify, inspect, list ---- */
+/* ---- verify, inspect, list, licenses, diff ---- */
 
-/* Opens the operand with --trust, or with the keys that the cluster's file trusts. */
-static struct err *open_bundle(struct bundle **ret, struct cli *x)
+/* Opens the i-th operand with --trust, or with the keys that the cluster's file trusts. */
+static struct err *open_bundle(struct bundle **ret, struct cli *x, int i)
 {
-    const char *trust[TRUST_MAX], *path = args_operand(&x->args, 0);
+    const char *trust[TRUST_MAX], *path = args_operand(&x->args, i);
     OWN(cluster_freep) struct cluster *c = NULL;
     size_t n = args_all(&x->args, "trust", trust, TRUST_MAX);
     if (n)
@@ -39,7 +40,7 @@ static bool verify_progress(void *self, uint64_t done, uint64_t total)
 struct err *run_bundle_verify(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x));
+    TRY(open_bundle(&b, x, 0));
     TRY(bundle_verify(b, verify_progress, x));
     *ret = bundle_receipt(b);
     return NULL;
@@ -59,9 +60,8 @@ void show_bundle_verify(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_inspect(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x));
-    *ret = show_inspect(b);
-    return NULL;
+    TRY(open_bundle(&b, x, 0));
+    return show_inspect(ret, b);
 }
 
 void show_bundle_inspect(FILE *out, const struct cli *x, const struct doc *d)
@@ -73,7 +73,7 @@ void show_bundle_inspect(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_list(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x));
+    TRY(open_bundle(&b, x, 0));
     return show_list(ret, b);
 }
 
@@ -81,6 +81,36 @@ void show_bundle_list(FILE *out, const struct cli *x, const struct doc *d)
 {
     (void)x;
     show_list_text(out, d);
+}
+
+struct err *run_bundle_licenses(struct cli *x, struct doc **ret)
+{
+    OWN_BUNDLE struct bundle *b = NULL;
+    TRY(open_bundle(&b, x, 0));
+    *ret = show_licenses(b);
+    return NULL;
+}
+
+void show_bundle_licenses(FILE *out, const struct cli *x, const struct doc *d)
+{
+    (void)x;
+    show_licenses_text(out, d);
+}
+
+struct err *run_bundle_diff(struct cli *x, struct doc **ret)
+{
+    OWN_BUNDLE struct bundle *a = NULL, *b = NULL;
+    TRY(open_bundle(&a, x, 0));
+    TRY(open_bundle(&b, x, 1));
+    TRY(compare_releases(ret, a, b));
+    x->exit = doc_int(*ret, "changes", 0) ? EXIT_DIFFERENT : 0;
+    return NULL;
+}
+
+void show_bundle_diff(FILE *out, const struct cli *x, const struct doc *d)
+{
+    (void)x;
+    compare_text(out, d);
 }
 
 /* ---- build ---- */

@@ -33,8 +33,8 @@ static struct err *help_all(struct buf *out)
         TRY(verb_line(out, v));
     TRY(buf_str(out, "\nEvery verb takes:\n"));
     TRY(opt_lines(out, global_opts));
-    return buf_str(out, "\nExit status: 0 done, 1 failed, 2 changes are pending (plan), 3 unreachable, 4 not trusted,\n"
-                        "5 done in part, 6 refused, 64 wrong command line or file, 130 cancelled.\n");
+    return buf_str(out, "\nExit status: 0 done, 1 failed, 2 there is a difference (plan, bundle diff), 3 unreachable,\n"
+                        "4 not trusted, 5 done in part, 6 refused, 64 wrong command line or file, 130 cancelled.\n");
 }
 
 struct err *help_text(struct buf *out, const struct verb *v)

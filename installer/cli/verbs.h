@@ -37,6 +37,10 @@ struct err *run_bundle_inspect(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_inspect(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_list(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_list(FILE *out, const struct cli *x, const struct doc *d);
+struct err *run_bundle_licenses(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_licenses(FILE *out, const struct cli *x, const struct doc *d);
+struct err *run_bundle_diff(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_diff(FILE *out, const struct cli *x, const struct doc *d);
 
 /* own_verbs.c: about the program itself, and keys */
 struct err *run_key_generate(struct cli *x, struct doc **ret) ERR_MUST;

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "bundle/format.h"
+#include "bundle/image.h"
 
 #include <string.h>
 
@@ -14,61 +15,76 @@ static void copy(struct doc *to, const struct doc *from, const char *key)
         doc_set(to, key, doc_clone(v));
 }
 
-static struct doc *show_component(const struct bundle *b, const struct doc *c)
+/* All of a map but what stands below two of its keys, which is shown in another way. */
+static struct doc *clone_without(const struct doc *from, const char *key, const char *other)
 {
-    static const char *const keys[] = {"name", "version", "license", "supplier", "purl"};
     struct doc *to = doc_new_map();
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        copy(to, c, keys[i]);
-    struct doc *packages = doc_set(to, "packages", doc_new_list());
-    DOC_EACH (v, doc_get(c, "artifacts")) {
-        struct doc *p = doc_add(packages, doc_new_map());
-        uint64_t size = 0;
-        (void)bundle_blob(b, doc_text(v, "digest"), &size); /* bundle_open() made sure that it is there */
-        copy(p, v, "name");
-        copy(p, v, "role");
-        copy(p, v, "digest");
-        doc_set_int(p, "size", (int64_t)size);
-        copy(p, v, "rawSize");
-    }
-    struct doc *images = doc_set(to, "images", doc_new_list());
-    DOC_EACH (v, doc_get(c, "images"))
-        doc_add(images, doc_clone(v));
+    DOC_EACH (v, from)
+        if (!str_eq(v->key, key) && !str_eq(v->key, other))
+            doc_set(to, v->key, doc_clone(v));
     return to;
 }
 
-struct doc *show_inspect(const struct bundle *b)
+static uint64_t size_of(const struct bundle *b, const char *digest)
 {
-    static const char *const keys[] = {"product",    "profile",  "version", "channel",   "epoch",
-                                       "sequence",   "issued",   "expires", "platforms", "minTool",
-                                       "kubernetes", "requires", "totals"};
+    uint64_t size = 0;
+    (void)bundle_blob(b, digest, &size); /* bundle_open() made sure that it is there */
+    return size;
+}
+
+/* Manifest, config and layers. */
+static struct err *image_size(uint64_t *ret, const struct bundle *b, const char *name)
+{
+    OWN_STRS struct strs blobs = {0};
+    TRY(bundle_image_blobs(&blobs, b, name));
+    *ret = 0;
+    for (size_t i = 0; i < blobs.n; i++)
+        *ret += size_of(b, blobs.at[i]);
+    return NULL;
+}
+
+static struct err *add_component(struct doc *list, const struct bundle *b, const struct doc *c)
+{
+    struct doc *to = doc_add(list, clone_without(c, "artifacts", "images"));
+    struct doc *packages = doc_set(to, "packages", doc_new_list()), *images = doc_set(to, "images", doc_new_list());
+    DOC_EACH (v, doc_get(c, "artifacts"))
+        doc_set_int(doc_add(packages, doc_clone(v)), "size", (int64_t)size_of(b, doc_text(v, "digest")));
+    DOC_EACH (v, doc_get(c, "images")) {
+        uint64_t size;
+        TRY(image_size(&size, b, doc_text(v, "name")));
+        doc_set_int(doc_add(images, doc_clone(v)), "size", (int64_t)size);
+    }
+    return NULL;
+}
+
+struct err *show_inspect(struct doc **ret, const struct bundle *b)
+{
     const struct doc *predicate = doc_get(bundle_release(b), "predicate");
-    struct doc *to = doc_new_map();
+    OWN_DOC struct doc *to = clone_without(predicate, "members", "components");
+    struct doc *components = doc_set(to, "components", doc_new_list());
     doc_set_text(to, "path", bundle_path(b));
     doc_set_fmt(to, "digest", "sha256:%s", bundle_digest(b));
     doc_set_text(to, "signer", bundle_signer(b));
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        copy(to, predicate, keys[i]);
-    struct doc *components = doc_set(to, "components", doc_new_list());
     DOC_EACH (c, doc_get(predicate, "components"))
-        doc_add(components, show_component(b, c));
-    return to;
+        TRY_CTX(add_component(components, b, c), "component %s", doc_text(c, "name"));
+    *ret = TAKE(to);
+    return NULL;
 }
 
-static void print_sized(FILE *out, const char *what, const char *name, uint64_t size)
+static void print_sized(FILE *out, const char *what, const struct doc *v)
 {
     char text[24];
-    str_size(text, size);
-    (void)fprintf(out, "  %-9s %-58s %10s\n", what, name, text);
+    str_size(text, (uint64_t)doc_int(v, "size", 0));
+    (void)fprintf(out, "  %-9s %-58s %10s\n", what, doc_text(v, "name"), text);
 }
 
 static void print_component(FILE *out, const struct doc *c)
 {
     (void)fprintf(out, "\n%s %s  (%s)\n", doc_text(c, "name"), doc_text(c, "version"), doc_text(c, "license"));
     DOC_EACH (v, doc_get(c, "packages"))
-        print_sized(out, "package", doc_text(v, "name"), (uint64_t)doc_int(v, "size", 0));
+        print_sized(out, "package", v);
     DOC_EACH (v, doc_get(c, "images"))
-        (void)fprintf(out, "  %-9s %s\n", "image", doc_text(v, "name"));
+        print_sized(out, "image", v);
 }
 
 void show_inspect_text(FILE *out, const struct doc *inspect)
@@ -86,6 +102,43 @@ void show_inspect_text(FILE *out, const struct doc *inspect)
     (void)fprintf(out, "%-10s %s in %s members\n", "content", size, doc_text(inspect, "totals.members"));
     DOC_EACH (c, doc_get(inspect, "components"))
         print_component(out, c);
+}
+
+/* ---- licenses ---- */
+
+static struct doc *license_group(struct doc *groups, const char *license)
+{
+    struct doc *group = doc_find(groups, "license", license);
+    if (group)
+        return group;
+    group = doc_add(groups, doc_new_map());
+    doc_set_text(group, "license", license);
+    doc_set(group, "components", doc_new_list());
+    return group;
+}
+
+struct doc *show_licenses(const struct bundle *b)
+{
+    static const char *const keys[] = {"name", "version", "supplier", "purl"};
+    struct doc *groups = doc_new_list();
+    DOC_EACH (c, doc_path(bundle_release(b), "predicate.components")) {
+        struct doc *group = license_group(groups, doc_text(c, "license"));
+        struct doc *to = doc_add(doc_get(group, "components"), doc_new_map());
+        for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+            copy(to, c, keys[i]);
+    }
+    return groups;
+}
+
+void show_licenses_text(FILE *out, const struct doc *licenses)
+{
+    DOC_EACH (group, licenses) {
+        const char *license = doc_text(group, "license");
+        (void)fprintf(out, "%s\n", *license ? license : "(none stated)");
+        DOC_EACH (c, doc_get(group, "components"))
+            (void)fprintf(out, "  %-20s %-12s %s\n", doc_text(c, "name"), doc_text(c, "version"),
+                          doc_text(c, "supplier"));
+    }
 }
 
 /* ---- list ---- */

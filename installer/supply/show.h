@@ -5,12 +5,15 @@
 #include <stdio.h>
 
 /*
- * The release at a glance: product, profile, version, channel, epoch, sequence, issued, platforms, kubernetes,
- * requires, digest, signer, totals, and components with version, licence, packages and images.
+ * The release at a glance: path, digest, signer and all of release.json's predicate but the members; components have
+ * `packages` for their artifacts, and packages and images their size.
  */
-struct doc *show_inspect(const struct bundle *b);
+struct err *show_inspect(struct doc **ret, const struct bundle *b) ERR_MUST;
+/* A list of {license, components}: every licence expression and the components under it. */
+struct doc *show_licenses(const struct bundle *b);
 /* All members: a list of {path, size, digest, use}; `use` says what the blob is ("package etcd", "image x, layer"). */
 struct err *show_list(struct doc **ret, const struct bundle *b) ERR_MUST;
-/* The same two as aligned text. */
+/* The same as aligned text. */
 void show_inspect_text(FILE *out, const struct doc *inspect);
+void show_licenses_text(FILE *out, const struct doc *licenses);
 void show_list_text(FILE *out, const struct doc *list);

@@ -265,6 +265,28 @@ mv secrets.vault vault.away
 expect_quiet "no vault" 64 "secrets.vault" 'caisson init' "$caisson" plan
 mv vault.away secrets.vault
 
+# ---- the verbs that show bundles: each refuses what is none, and one of another key ----
+
+cp "$caisson" bad.tar
+for verb in "bundle inspect" "bundle list" "bundle licenses" "bundle diff"; do
+    read -ra words <<<"$verb"
+    and=()
+    [ "$verb" = "bundle diff" ] && and=(good.tar)
+    expect "$verb: a file that is no bundle" 4 "bad.tar: " "" "$caisson" "${words[@]}" bad.tar "${and[@]}" --trust release.pub
+    expect "$verb: another key" 4 "E_KEY_ROLE" "fingerprint" "$caisson" "${words[@]}" good.tar "${and[@]}" --trust other.pub
+    expect "$verb: no file" 64 "none.tar: No such file" "is the path right?" "$caisson" "${words[@]}" none.tar "${and[@]}" --trust release.pub
+done
+expect "bundle diff: the second file is none" 4 "bad.tar: " "" "$caisson" bundle diff good.tar bad.tar --trust release.pub
+expect "bundle diff of one file" 64 "bundle diff needs OLD NEW" "caisson bundle diff OLD NEW" "$caisson" bundle diff good.tar
+run "$caisson" bundle diff good.tar good.tar
+check "bundle diff of the same release ends with 0" test "$status" = 0
+"$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --sequence 2 --out next.tar >"$work/out" 2>&1
+run "$caisson" bundle diff good.tar next.tar
+check "bundle diff of two releases ends with 2" test "$status" = 2
+check "and says what differs" says "sequence: 1 -> 2"
+run "$caisson" bundle licenses good.tar
+check "bundle licenses" says "MIT"
+
 # ---- shell metacharacters and newlines in every text of the schema ----
 
 # One line a text: its name in the schema, what stands for it in the good file, and what takes its place (@: the text).

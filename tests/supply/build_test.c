@@ -344,8 +344,8 @@ static void shown(void **state)
     struct build_result result;
     OK(bundle_build(&result, &w.opts, NULL, NULL));
     OK(open_and_verify(&b, &w, w.out));
-    OWN_DOC struct doc *inspect = show_inspect(b);
-    OWN_DOC struct doc *list = NULL;
+    OWN_DOC struct doc *inspect = NULL, *list = NULL, *licenses = show_licenses(b);
+    OK(show_inspect(&inspect, b));
     OK(show_list(&list, b));
     assert_int_equal(doc_len(list), result.members);
     DOC_EACH (v, list)
@@ -355,6 +355,7 @@ static void shown(void **state)
     FILE *out = open_memstream(&text, &n);
     show_inspect_text(out, inspect);
     show_list_text(out, list);
+    show_licenses_text(out, licenses);
     (void)fclose(out);
     const char *const words[] = {"profile    tiny",
                                  "tool 1.2.3  (MIT)",
@@ -362,6 +363,7 @@ static void shown(void **state)
                                  "image     registry.example/pause:3.10",
                                  "layer of registry.example/pause:3.10",
                                  "file tool/tool.yaml",
+                                 "MIT\n  tool                 1.2.3        example\n  pause ",
                                  result.digest};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (!strstr(text, words[i]))
