@@ -8,6 +8,7 @@
 #define FORMAT_STATEMENT "https://in-toto.io/Statement/v1"
 #define FORMAT_PREDICATE "https://caisson.dev/release/v1"
 #define FORMAT_ROOT "caisson-root"
+#define FORMAT_SBOM "CycloneDX-1.6" /* `format` of a bill of materials */
 
 /* Payload types that signatures cover through format_pae(). */
 #define FORMAT_RELEASE_PAYLOAD "application/vnd.in-toto+json"
@@ -26,8 +27,10 @@
 #define MEDIA_PACKAGE "application/vnd.caisson.package.v1.tar+zstd"
 #define MEDIA_DEFINITION "application/vnd.caisson.definition.v1+yaml"
 #define MEDIA_FILE "application/vnd.caisson.file.v1"
+#define MEDIA_SBOM "application/vnd.cyclonedx+json"
 #define ARTIFACT_COMPONENT "application/vnd.caisson.component.v1"
 #define ARTIFACT_PROFILE "application/vnd.caisson.profile.v1"
+#define ARTIFACT_SBOM "application/vnd.caisson.sbom.v1"
 
 #define ANNOTATION_NAME "io.containerd.image.name"
 #define ANNOTATION_REF "org.opencontainers.image.ref.name"

@@ -49,7 +49,7 @@ static bool is_layer(const char *type)
 
 static bool is_artifact_layer(const char *type)
 {
-    return is_one_of(type, (const char *const[]){MEDIA_PACKAGE, MEDIA_DEFINITION, MEDIA_FILE}, 3);
+    return is_one_of(type, (const char *const[]){MEDIA_PACKAGE, MEDIA_DEFINITION, MEDIA_FILE, MEDIA_SBOM}, 4);
 }
 
 /* ---- descriptors ---- */

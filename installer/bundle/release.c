@@ -132,6 +132,11 @@ static const struct field provenance_fields[] = {{"lockDigest", DOC_STRING, MUST
                                                  {"sourceDateEpoch", DOC_INT, MUST, .check = check_count},
                                                  ANY_OTHER,
                                                  {0}};
+static const struct field sbom_fields[] = {{"digest", DOC_STRING, MUST, .check = check_digest},
+                                           {"format", DOC_STRING, MUST},
+                                           {"scope", DOC_STRING, MUST},
+                                           ANY_OTHER,
+                                           {0}};
 static const struct field predicate_fields[] = {
     {"schema", DOC_INT, MUST},
     {"crit", DOC_LIST, MUST, .elem = DOC_STRING},
@@ -152,7 +157,7 @@ static const struct field predicate_fields[] = {
     {"members", DOC_LIST, MUST, .map = member_fields, .check = check_not_empty},
     {"components", DOC_LIST, MUST, .map = component_fields},
     {"profileDefinition", DOC_MAP, MUST, .map = digest_fields},
-    {"sbom", DOC_LIST, MUST},
+    {"sbom", DOC_LIST, MUST, .map = sbom_fields},
     {"provenance", DOC_MAP, MUST, .map = provenance_fields},
     ANY_OTHER,
     {0}};
@@ -363,6 +368,8 @@ static struct err *check_list(const struct members *m, const struct doc *list, c
 struct err *release_check_digests(const struct doc *release, const struct members *m)
 {
     TRY(must_have(m, doc_text(release, "predicate.profileDefinition.digest"), "profileDefinition"));
+    DOC_EACH (v, doc_path(release, "predicate.sbom"))
+        TRY(must_have(m, doc_text(v, "digest"), "sbom"));
     DOC_EACH (c, doc_path(release, "predicate.components")) {
         TRY(must_have(m, doc_text(c, "definition.digest"), doc_text(c, "name")));
         TRY(check_list(m, doc_get(c, "files"), "digest"));

@@ -5,6 +5,7 @@
 #include "cluster/cluster.h"
 #include "supply/build.h"
 #include "supply/compare.h"
+#include "supply/sbom_read.h"
 #include "supply/show.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 
 enum { TRUST_MAX = 32, EXIT_DIFFERENT = 2 };
 
-/* ---- verify, inspect, list, licenses, diff ---- */
+/* ---- verify, inspect, list, licenses, sbom, diff ---- */
 
 /* Opens the i-th operand with --trust, or with the keys that the cluster's file trusts. */
 static struct err *open_bundle(struct bundle **ret, struct cli *x, int i)
@@ -95,6 +96,24 @@ void show_bundle_licenses(FILE *out, const struct cli *x, const struct doc *d)
 {
     (void)x;
     show_licenses_text(out, d);
+}
+
+struct err *run_bundle_sbom(struct cli *x, struct doc **ret)
+{
+    OWN_BUNDLE struct bundle *b = NULL;
+    TRY(open_bundle(&b, x, 0));
+    return sbom_read(ret, b);
+}
+
+/* The document is JSON whichever output was asked for. */
+void show_bundle_sbom(FILE *out, const struct cli *x, const struct doc *d)
+{
+    (void)x;
+    OWN_BUF struct buf text = {0};
+    struct err *e = doc_json_write(&text, d);
+    if (!e)
+        (void)fprintf(out, "%s\n", buf_text(&text));
+    err_ignore(e); /* only memory can be short: an empty output is no document */
 }
 
 struct err *run_bundle_diff(struct cli *x, struct doc **ret)

@@ -39,6 +39,8 @@ struct err *run_bundle_list(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_list(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_licenses(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_licenses(FILE *out, const struct cli *x, const struct doc *d);
+struct err *run_bundle_sbom(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_sbom(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_diff(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_diff(FILE *out, const struct cli *x, const struct doc *d);
 

@@ -1,5 +1,5 @@
 /*
- * digest: SHA-256, HMAC-SHA-256 and random bytes. Digests are 64 lower-case hex digits (str_is_sha256()).
+ * digest: SHA-256, SHA-512, HMAC-SHA-256 and random bytes. Digests are 64 lower-case hex digits (str_is_sha256()).
  * Every function may be called from any thread; one struct sha256 belongs to one thread at a time.
  */
 #pragma once
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define DIGEST_HEX 65 /* bytes of a digest in hex with its NUL */
+#define DIGEST512_HEX 129
 
 struct sha256;
 
@@ -27,6 +28,19 @@ struct err *digest_hex(char ret[DIGEST_HEX], const void *p, size_t n) ERR_MUST;
 /* Digest of what read() gives from the present position to the end of file; *ret_size (may be NULL): bytes
  * read. */
 struct err *digest_fd(char ret[DIGEST_HEX], int fd, uint64_t *ret_size) ERR_MUST;
+
+/* Both digests of the same bytes: bills of materials state the two. */
+struct digest_pair {
+    char sha256[DIGEST_HEX];
+    char sha512[DIGEST512_HEX];
+    uint64_t size;
+};
+
+/* Of `n` bytes. */
+struct err *digest_pair(struct digest_pair *ret, const void *p, size_t n) ERR_MUST;
+/* Of what read() gives from the present position to the end of file. */
+struct err *digest_pair_fd(struct digest_pair *ret, int fd) ERR_MUST;
+
 /* HMAC-SHA-256 (RFC 2104) of `n` bytes with a key of any length. */
 struct err *hmac_hex(char ret[DIGEST_HEX], const void *key, size_t key_len, const void *p, size_t n) ERR_MUST;
 /* Fills `p` with random bytes fit for keys. */

@@ -6,6 +6,7 @@
 #include "crypt/digest.h"
 #include "pack/ustar.h"
 #include "supply/package.h"
+#include "supply/sbom.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,17 +126,19 @@ static struct err *add_package(const struct work *w, const struct doc *def)
 {
     struct tree_info info = {0};
     OWN_FREE char *path = NULL;
+    OWN_DOC struct doc *files = NULL;
     const char *name = doc_text(def, "name");
     struct err *bad = name ? format_name(name) : err_new(ERR_USAGE, "name is missing");
     if (bad)
         return err_as(err_wrap(bad, "%s:%u: package", def->file, def->line), ERR_USAGE);
-    TRY(package_make(&info, &path, w->r, w->part, def));
+    TRY(package_make(&info, &path, &files, w->r, w->part, def));
     OWN_FREE char *title = str_fmt("%s.tar.zst", name);
     OWN_FREE char *digest = str_fmt("sha256:%s", info.digest);
     if (!title || !digest)
         return err_os(ENOMEM, "package");
     TRY(content_add_file(&w->a->content, path, info.digest, info.size, false));
     add_layer(w->layers, MEDIA_PACKAGE, digest, info.size, title);
+    doc_set(w->a->trees, digest, TAKE(files));
     w->a->raw_extra += info.raw_size - (info.raw_size < info.size ? info.raw_size : info.size);
     struct doc *v = doc_add(doc_get(w->component, "artifacts"), doc_new_map());
     doc_set_text(v, "name", name);
@@ -293,9 +296,23 @@ static struct err *add_profile(struct assembly *a, const struct recipe *r)
     return add_artifact(a, ARTIFACT_PROFILE, r->name, TAKE(layers));
 }
 
+static struct err *add_sbom(struct assembly *a, const struct recipe *r)
+{
+    OWN_DOC struct doc *layers = doc_new_list(), *sbom = NULL;
+    uint64_t size;
+    TRY(sbom_make(&sbom, r, a));
+    TRY(content_add_doc(a->sbom_digest, &size, &a->content, sbom));
+    if (size > FORMAT_SMALL_BYTES_MAX)
+        return err_new(ERR_FAILED, "E_LIMIT: %llu bytes, at most %d are allowed", (unsigned long long)size,
+                       FORMAT_SMALL_BYTES_MAX);
+    add_layer(layers, MEDIA_SBOM, a->sbom_digest, size, "sbom.cdx.json");
+    return add_artifact(a, ARTIFACT_SBOM, "sbom", TAKE(layers));
+}
+
 struct err *assemble(struct assembly *ret, const struct recipe *r)
 {
     ret->components = doc_new_list();
+    ret->trees = doc_new_map();
     ret->index = doc_new_map();
     doc_set_int(ret->index, "schemaVersion", 2);
     doc_set_text(ret->index, "mediaType", MEDIA_INDEX);
@@ -303,6 +320,7 @@ struct err *assemble(struct assembly *ret, const struct recipe *r)
     TRY(add_profile(ret, r));
     for (size_t i = 0; i < r->n; i++)
         TRY_CTX(add_component(ret, r, &r->parts[i]), "component %s", r->parts[i].name);
+    TRY_CTX(add_sbom(ret, r), "bill of materials");
     return content_sort(&ret->content);
 }
 
@@ -311,4 +329,5 @@ void assemble_done(struct assembly *a)
     content_done(&a->content);
     doc_free(a->index);
     doc_free(a->components);
+    doc_free(a->trees);
 }

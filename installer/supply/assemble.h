@@ -8,7 +8,8 @@ struct assembly {
     struct content content;
     struct doc *index;      /* index.json */
     struct doc *components; /* list for release.json */
-    char profile_digest[72];
+    struct doc *trees;      /* what is in each package, by its digest; as package_make() gives it */
+    char profile_digest[72], sbom_digest[72];
     uint64_t raw_extra; /* bytes that packages gain when unpacked */
 };
 

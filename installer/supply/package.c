@@ -85,20 +85,26 @@ static struct err *list_files(struct files *f, const struct recipe *r, const str
     return NULL;
 }
 
-/* Everything that the bytes of the package depend on. */
-static struct err *key_of(char ret[DIGEST_HEX], const struct files *f)
+static struct doc *files_doc(const struct files *f)
 {
-    OWN_DOC struct doc *inputs = doc_new_map();
-    OWN_BUF struct buf text = {0};
-    doc_set_text(inputs, "codec", tree_codec());
-    doc_set_int(inputs, "level", PACKAGE_LEVEL);
-    struct doc *list = doc_set(inputs, "files", doc_new_list());
+    struct doc *list = doc_new_list();
     for (size_t i = 0; i < f->n; i++) {
         struct doc *v = doc_add(list, doc_new_map());
         doc_set_text(v, "path", f->at[i].path);
         doc_set_int(v, "mode", f->at[i].mode);
         doc_set_text(v, f->at[i].link ? "link" : "sha256", f->at[i].link ? f->at[i].link : f->at[i].sha256);
     }
+    return list;
+}
+
+/* Everything that the bytes of the package depend on. */
+static struct err *key_of(char ret[DIGEST_HEX], const struct doc *files)
+{
+    OWN_DOC struct doc *inputs = doc_new_map();
+    OWN_BUF struct buf text = {0};
+    doc_set_text(inputs, "codec", tree_codec());
+    doc_set_int(inputs, "level", PACKAGE_LEVEL);
+    doc_set(inputs, "files", doc_clone(files));
     TRY(doc_json_write(&text, inputs));
     return digest_hex(ret, text.at, text.len);
 }
@@ -166,13 +172,14 @@ static struct err *make(struct tree_info *ret, const char *file, const char *not
     return write_note(ret, note);
 }
 
-struct err *package_make(struct tree_info *ret, char **ret_path, const struct recipe *r, const struct part *part,
-                         const struct doc *def)
+struct err *package_make(struct tree_info *ret, char **ret_path, struct doc **ret_files, const struct recipe *r,
+                         const struct part *part, const struct doc *def)
 {
     OWN(files_done) struct files f = {0};
     char key[DIGEST_HEX], what[80];
     TRY(list_files(&f, r, part, def));
-    TRY(key_of(key, &f));
+    OWN_DOC struct doc *files = files_doc(&f);
+    TRY(key_of(key, files));
     OWN_FREE char *dir = str_fmt("%s/packages", r->opts->cache);
     OWN_FREE char *file = str_fmt("%s/packages/%s.tar.zst", r->opts->cache, key);
     OWN_FREE char *note = str_fmt("%s/packages/%s.json", r->opts->cache, key);
@@ -186,5 +193,6 @@ struct err *package_make(struct tree_info *ret, char **ret_path, const struct re
         TRY(recipe_tell(r, what, 1, 1));
     }
     *ret_path = TAKE(file);
+    *ret_files = TAKE(files);
     return NULL;
 }

@@ -5,7 +5,7 @@
 
 /*
  * Makes (or finds) the package that `def`, an element of a definition's `packages`, describes. *ret_path is its file
- * in the cache, new memory.
+ * in the cache, new memory; *ret_files a list of what is inside: {path, mode, sha256} or, for a link, {path, link}.
  */
-struct err *package_make(struct tree_info *ret, char **ret_path, const struct recipe *r, const struct part *part,
-                         const struct doc *def) ERR_MUST;
+struct err *package_make(struct tree_info *ret, char **ret_path, struct doc **ret_files, const struct recipe *r,
+                         const struct part *part, const struct doc *def) ERR_MUST;

@@ -161,8 +161,12 @@ struct err *recipe_load(struct recipe *ret, const struct build_opts *o)
     TRY(doc_yaml(&ret->profile, o->profile, ret->profile_text.at, ret->profile_text.len));
     TRY(check_head(ret->profile, "Profile", o->profile));
     ret->name = doc_text(ret->profile, "metadata.name");
+    ret->version = o->version ? o->version : doc_text(ret->profile, "spec.version");
     TRY(load_lock(ret));
-    return load_parts(ret);
+    TRY(load_parts(ret));
+    return ret->version ? NULL
+                        : err_hint(doc_err(ERR_USAGE, ret->profile, "the release has no version"),
+                                   "give --version, or spec.version in the profile");
 }
 
 void recipe_done(struct recipe *r)

@@ -19,6 +19,7 @@ struct recipe {
     struct buf profile_text, lock_text;
     struct doc *profile, *lock;
     const char *name;     /* of the profile */
+    const char *version;  /* of the release */
     const char *platform; /* "linux/amd64", the lock's */
     struct part *parts;   /* in the profile's order: the order of installation */
     size_t n;

@@ -192,6 +192,8 @@ struct err *show_list(struct doc **ret, const struct bundle *b)
     const struct doc *predicate = doc_get(bundle_release(b), "predicate");
     note(uses, doc_text(predicate, "profileDefinition.digest"), "definition of profile",
          doc_text(predicate, "profile"));
+    DOC_EACH (v, doc_get(predicate, "sbom"))
+        note(uses, doc_text(v, "digest"), "bill of materials,", doc_text(v, "format"));
     DOC_EACH (c, doc_get(predicate, "components"))
         TRY(note_component(uses, b, c));
     note_artifacts(uses, b);

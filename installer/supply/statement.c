@@ -106,19 +106,15 @@ static struct err *add_seed_bytes(struct doc *predicate, const struct assembly *
 
 /* ---- release.json ---- */
 
-static struct err *add_identity(struct doc *p, const struct recipe *r)
+static void add_identity(struct doc *p, const struct recipe *r)
 {
     const struct build_opts *o = r->opts;
     char issued[32];
-    const char *version = o->version ? o->version : doc_text(r->profile, "spec.version");
-    if (!version)
-        return err_hint(doc_err(ERR_USAGE, r->profile, "the release has no version"),
-                        "give --version, or spec.version in the profile");
     clock_rfc3339(issued, o->source_date_epoch);
     doc_set_text(p, "product", build_product(o));
     doc_set_text(p, "profile", r->name);
     doc_set_text(p, "channel", o->channel ? o->channel : "stable");
-    doc_set_text(p, "version", version);
+    doc_set_text(p, "version", r->version);
     doc_set_int(p, "epoch", o->epoch);
     doc_set_int(p, "sequence", (int64_t)o->sequence);
     doc_set_text(p, "issued", issued);
@@ -126,7 +122,6 @@ static struct err *add_identity(struct doc *p, const struct recipe *r)
     doc_add_text(doc_set(p, "platforms", doc_new_list()), r->platform);
     if (doc_path(r->profile, "spec.kubernetes"))
         doc_set(p, "kubernetes", doc_clone(doc_path(r->profile, "spec.kubernetes")));
-    return NULL;
 }
 
 static struct err *add_provenance(struct doc *p, const struct recipe *r)
@@ -138,6 +133,14 @@ static struct err *add_provenance(struct doc *p, const struct recipe *r)
     doc_set_text(v, "builder", "caisson " CAISSON_VERSION);
     doc_set_int(v, "sourceDateEpoch", r->opts->source_date_epoch);
     return NULL;
+}
+
+static void add_sbom(struct doc *p, const struct assembly *a)
+{
+    struct doc *v = doc_add(doc_set(p, "sbom", doc_new_list()), doc_new_map());
+    doc_set_text(v, "digest", a->sbom_digest);
+    doc_set_text(v, "format", FORMAT_SBOM);
+    doc_set_text(v, "scope", "release");
 }
 
 static void add_subject(struct doc *statement, const char *index_hex)
@@ -159,7 +162,7 @@ struct err *statement_release(struct buf *out, const struct recipe *r, const str
     add_subject(statement, index_hex);
     doc_set_int(p, "schema", 1);
     doc_set(p, "crit", doc_new_list());
-    TRY(add_identity(p, r));
+    add_identity(p, r);
     struct doc *needs = doc_set(p, "requires", doc_new_list());
     if (required)
         doc_add(needs, doc_clone(required));
@@ -168,7 +171,7 @@ struct err *statement_release(struct buf *out, const struct recipe *r, const str
     TRY(add_seed_bytes(p, a));
     doc_set(p, "components", doc_clone(a->components));
     doc_set_text(doc_set(p, "profileDefinition", doc_new_map()), "digest", a->profile_digest);
-    doc_set(p, "sbom", doc_new_list());
+    add_sbom(p, a);
     TRY(add_provenance(p, r));
     return doc_json_write(out, statement);
 }

@@ -373,6 +373,45 @@ static void named_but_no_member(void **state)
     }
 }
 
+/* A bill of materials: a blob of its own manifest, named by the release. */
+static struct forge *with_sbom(const char *digest, const char *missing)
+{
+    struct forge *f = forge_new();
+    char blob[72];
+    size_t size;
+    struct doc *m = doc_new_map();
+    doc_set_int(m, "schemaVersion", 2);
+    doc_set_text(m, "artifactType", "application/vnd.caisson.sbom.v1");
+    doc_set(m, "config", forge_descriptor("application/vnd.oci.empty.v1+json", forge_blob(blob, f, "{}", 2), 2));
+    forge_blob(blob, f, "{\"bomFormat\":1}", 15);
+    doc_add(doc_set(m, "layers", doc_new_list()), forge_descriptor("application/vnd.cyclonedx+json", blob, 15));
+    struct doc *entry = doc_add(doc_get(f->predicate, "sbom"), doc_new_map());
+    doc_set_text(entry, "digest", digest ? digest : blob);
+    doc_set_text(entry, "format", "CycloneDX-1.6");
+    doc_set_text(entry, "scope", "release");
+    doc_remove(entry, missing ? missing : "");
+    forge_json(blob, f, m, &size);
+    doc_add(doc_get(f->index, "manifests"), forge_descriptor("application/vnd.oci.image.manifest.v1+json", blob, size));
+    return f;
+}
+
+static void bill_of_materials(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"digest", "format", "scope"};
+    OWN_FORGE struct forge *good = with_sbom(NULL, NULL);
+    forge_seal(good);
+    forge_write(good);
+    OK(forge_check(good));
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        OWN_FORGE struct forge *f = with_sbom(NULL, keys[i]);
+        forge_refused(f, "E_SCHEMA", keys[i]);
+    }
+    OWN_FORGE struct forge *none =
+        with_sbom("sha256:00000000000000000000000000000000000000000000000000000000000000ff", NULL);
+    forge_refused(none, "E_MISSING", "sbom: sha256:0000");
+}
+
 static void wrong_statement(void **state)
 {
     (void)state;
@@ -402,6 +441,7 @@ int main(void)
         cmocka_unit_test(more_than_all_bytes),
         cmocka_unit_test(missing_and_extra),
         cmocka_unit_test(named_but_no_member),
+        cmocka_unit_test(bill_of_materials),
         cmocka_unit_test(wrong_statement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -268,7 +268,7 @@ mv vault.away secrets.vault
 # ---- the verbs that show bundles: each refuses what is none, and one of another key ----
 
 cp "$caisson" bad.tar
-for verb in "bundle inspect" "bundle list" "bundle licenses" "bundle diff"; do
+for verb in "bundle inspect" "bundle list" "bundle licenses" "bundle sbom" "bundle diff"; do
     read -ra words <<<"$verb"
     and=()
     [ "$verb" = "bundle diff" ] && and=(good.tar)
@@ -286,6 +286,8 @@ check "bundle diff of two releases ends with 2" test "$status" = 2
 check "and says what differs" says "sequence: 1 -> 2"
 run "$caisson" bundle licenses good.tar
 check "bundle licenses" says "MIT"
+run "$caisson" bundle sbom good.tar
+check "bundle sbom" says '"bomFormat":"CycloneDX"'
 
 # ---- shell metacharacters and newlines in every text of the schema ----
 

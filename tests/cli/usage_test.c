@@ -9,7 +9,7 @@ static void wrong_lines(void **state)
     } cases[] = {
         {{PROGRAM, NULL}, "error: no verb given\n  fix: caisson help lists the verbs\n"},
         {{PROGRAM, "plam"}, "error: there is no verb \"plam\"\n  fix: did you mean \"plan\"?\n"},
-        {{PROGRAM, "bundle"}, "error: bundle needs one of: build, verify, inspect, list, licenses, diff\n"},
+        {{PROGRAM, "bundle"}, "error: bundle needs one of: build, verify, inspect, list, licenses, sbom, diff\n"},
         {{PROGRAM, "bundle", "biuld"},
          "error: there is no verb \"bundle biuld\"\n  fix: did you mean \"bundle build\"?\n"},
         {{PROGRAM, "plan", "--confg", "x"}, "error: plan has no option --confg\n  fix: did you mean --config?\n"},
@@ -134,7 +134,7 @@ static void bash_completes(void **state)
     (void)state;
     offers("caisson pl", "plan\n");
     offers("caisson init --na", "--name\n");
-    offers("caisson bundle ", "build verify inspect list licenses diff\n");
+    offers("caisson bundle ", "build verify inspect list licenses sbom diff\n");
     offers("caisson -c ti", "tiny.yaml\n");
     offers("caisson -c x.yaml reset --y", "--yes\n");
     offers("caisson plan -o ", "text json\n");

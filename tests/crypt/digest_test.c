@@ -52,6 +52,25 @@ static void file_like_openssl(void **state)
     FAILS(ERR_FAILED, "read", digest_fd(hex, -1, NULL));
 }
 
+static void both_at_once(void **state)
+{
+    (void)state;
+    struct digest_pair pair = {0};
+    OK(digest_pair(&pair, "abc", 3));
+    assert_string_equal(pair.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(pair.sha512, "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+                                     "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
+    assert_int_equal(pair.size, 3);
+    OWN_FOLDER char *dir = check_folder();
+    OWN_FREE char *path = check_path(dir, "data");
+    check_write(dir, "data", "abc", 3);
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct digest_pair same = {0};
+    OK(digest_pair_fd(&same, fd));
+    assert_memory_equal(&pair, &same, sizeof pair);
+    FAILS(ERR_FAILED, "read", digest_pair_fd(&same, -1));
+}
+
 /* RFC 4231, test cases 1, 2 and 6. */
 static void hmac_vectors(void **state)
 {
@@ -91,8 +110,9 @@ static void random_differs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_digests), cmocka_unit_test(million_in_parts), cmocka_unit_test(file_like_openssl),
-        cmocka_unit_test(hmac_vectors),  cmocka_unit_test(hmac_empty_key),   cmocka_unit_test(random_differs),
+        cmocka_unit_test(known_digests),  cmocka_unit_test(million_in_parts), cmocka_unit_test(file_like_openssl),
+        cmocka_unit_test(both_at_once),   cmocka_unit_test(hmac_vectors),     cmocka_unit_test(hmac_empty_key),
+        cmocka_unit_test(random_differs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

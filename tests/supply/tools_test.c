@@ -51,6 +51,9 @@ static void jq_and_sha256sum_verify(void **state)
     OWN_BUF struct buf out = {0};
     static const char script[] =
         "jq -r '.predicate.members[] | .digest[7:] + \"  \" + .path' caisson/release.json | sha256sum -c --quiet;"
+        "jq -e '.bomFormat == \"CycloneDX\"' blobs/sha256/$(jq -r '.predicate.sbom[0].digest[7:]' "
+        "caisson/release.json) "
+        ">/dev/null;"
         "find blobs index.json -type f | wc -l; jq '.predicate.members | length' caisson/release.json;"
         "zstd -dc blobs/sha256/$(jq -r '.predicate.components[].artifacts[].digest[7:]' caisson/release.json) | tar -t";
     OK(shell(&out, &w, script));

@@ -1,0 +1,13 @@
+/* evidence: what the bytes themselves say of a file. Costly once, kept in the cache by digest. Private to supply/. */
+#pragma once
+#include "supply/content.h"
+#include "supply/recipe.h"
+
+/*
+ * Of the file `path`, whose sha256 must be `hex` (ERR_UNTRUSTED, E_DIGEST): {sha256, sha512, size}. `what` names it to
+ * the progress function and in errors.
+ */
+struct err *evidence_file(struct doc **ret, const struct recipe *r, const char *path, const char *hex, const char *what)
+    ERR_MUST;
+/* The same of a blob of the bundle, wherever its bytes are. */
+struct err *evidence_blob(struct doc **ret, const struct recipe *r, const struct blob *b, const char *what) ERR_MUST;
