@@ -3,13 +3,14 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "crypt/digest.h"
+#include "supply/goinfo.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 /* Another number makes all notes anew: change it with what a note holds. */
-enum { NOTE_SCHEMA = 1 };
+enum { NOTE_SCHEMA = 2 };
 
 static struct doc *pair_doc(const struct digest_pair *pair)
 {
@@ -50,6 +51,7 @@ static struct err *write_note(const char *note, const struct doc *d)
 static struct err *look(struct doc **ret, const char *path, const char *hex)
 {
     struct digest_pair pair;
+    struct doc *go = NULL;
     OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_hint(err_as(err_os(errno, "%s", path), ERR_USAGE), "fill the cache first");
@@ -57,8 +59,13 @@ static struct err *look(struct doc **ret, const char *path, const char *hex)
     if (strcmp(pair.sha256, hex) != 0)
         return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: %s: sha256 is %s, wanted %s", path, pair.sha256, hex),
                         "the cache is damaged: delete the file and fill the cache again");
+    TRY_CTX(goinfo_read(&go, fd), "%s", path);
     *ret = pair_doc(&pair);
     doc_set_int(*ret, "schema", NOTE_SCHEMA);
+    if (goinfo_is_elf(fd))
+        doc_set_bool(*ret, "elf", true);
+    if (go)
+        doc_set(*ret, "go", go);
     return NULL;
 }
 

@@ -4,8 +4,8 @@
 #include "supply/recipe.h"
 
 /*
- * Of the file `path`, whose sha256 must be `hex` (ERR_UNTRUSTED, E_DIGEST): {sha256, sha512, size}. `what` names it to
- * the progress function and in errors.
+ * Of the file `path`, whose sha256 must be `hex` (ERR_UNTRUSTED, E_DIGEST): {sha256, sha512, size, elf: true for an
+ * ELF file, go: what goinfo_read() says}. `what` names it to the progress function and in errors.
  */
 struct err *evidence_file(struct doc **ret, const struct recipe *r, const char *path, const char *hex, const char *what)
     ERR_MUST;

@@ -13,13 +13,19 @@
 struct work {
     const struct recipe *r;
     const struct assembly *a;
-    struct doc *components, *dependencies; /* of the document; borrowed */
-    struct strs blobs;                     /* of images, that are there already */
+    struct doc *components, *dependencies;       /* of the document; borrowed */
+    struct strs blobs;                           /* of images, that are there already */
+    struct doc *sums;                            /* of Go modules that are there already, by reference */
+    struct doc *complete, *incomplete, *unknown; /* programs by what is known of their dependencies */
 };
 
 static void work_done(struct work *w)
 {
     strs_done(&w->blobs);
+    doc_free(w->sums);
+    doc_free(w->complete);
+    doc_free(w->incomplete);
+    doc_free(w->unknown);
 }
 
 /* What a thing has from the component that it belongs to. */
@@ -82,6 +88,114 @@ static struct doc *inner_list(struct doc *thing)
     return list ? list : doc_set(thing, "components", doc_new_list());
 }
 
+/* ---- programs that Go made ---- */
+
+/* Who answers for a Go module, by its path: "github.com/owner", "k8s.io". */
+static struct err *add_module_supplier(struct doc *thing, const char *path)
+{
+    static const char *const shared[] = {"github.com/", "gitlab.com/", "bitbucket.org/", "codeberg.org/"};
+    size_t n = strcspn(path, "/");
+    for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+        if (str_starts(path, shared[i]))
+            n += 1 + strcspn(path + n + 1, "/");
+    OWN_FREE char *name = str_eq(path, "stdlib") ? strdup("golang.org") : strndup(path, n);
+    if (!name)
+        return err_os(ENOMEM, "module");
+    doc_set_text(doc_set(thing, "supplier", doc_new_map()), "name", name);
+    return NULL;
+}
+
+/* A library with its purl; `ref` is its reference. */
+static struct err *add_library(const struct work *w, const char *ref, const struct doc *module)
+{
+    static const char *const keys[] = {"sum", "replaces", "folder"};
+    static const struct owner nobody = {"", ""};
+    const char *path = doc_text(module, "path"), *version = doc_text(module, "version");
+    OWN_BUF struct buf purl = {0};
+    struct doc *thing = doc_add(w->components, thing_new("library", ref, path, &nobody));
+    doc_set_text(thing, "version", version ? version : "");
+    TRY(add_module_supplier(thing, path));
+    if (version && *version != '(') { /* "(devel)": not published, so no scanner knows it */
+        TRY(purl_golang(&purl, path, version));
+        doc_set_text(thing, "purl", buf_text(&purl));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        OWN_FREE char *name = str_fmt("caisson:go:%s", keys[i]);
+        if (name && doc_text(module, keys[i]))
+            add_property(thing, name, doc_text(module, keys[i]));
+    }
+    return NULL;
+}
+
+/* One entry for a module of one version, however many programs have it; they must agree on its bytes. */
+static struct err *add_module(struct work *w, struct doc *depends, const struct doc *module)
+{
+    const char *version = doc_text(module, "version"), *sum = doc_text(module, "sum");
+    OWN_FREE char *ref = str_fmt("golang/%s@%s", doc_text(module, "path"), version ? version : "");
+    if (!ref)
+        return err_os(ENOMEM, "module");
+    if (!doc_list_has(depends, ref))
+        doc_add_text(depends, ref);
+    const struct doc *known = doc_get(w->sums, ref);
+    if (known && *known->text && sum && strcmp(known->text, sum) != 0)
+        return err_new(ERR_UNTRUSTED, "E_GOINFO: module %s has sum %s here and %s in another program", ref + 7, sum,
+                       known->text);
+    if (!known || !*known->text)
+        doc_set_text(w->sums, ref, sum ? sum : "");
+    return known ? NULL : add_library(w, ref, module);
+}
+
+/* The standard library, under the name that scanners know: pkg:golang/stdlib@1.26.8 for go1.26.8. */
+static struct err *add_stdlib(struct work *w, struct doc *depends, const char *go)
+{
+    OWN_DOC struct doc *module = doc_new_map();
+    if (!str_starts(go, "go1"))
+        return NULL;
+    doc_set_text(module, "path", "stdlib");
+    doc_set_fmt(module, "version", "%.*s", (int)strcspn(go + 2, " -"), go + 2);
+    return add_module(w, depends, module);
+}
+
+/* C that was linked in is known to nobody. */
+static bool has_c(const struct doc *go)
+{
+    const struct doc *v = doc_find(doc_get(go, "settings"), "key", "CGO_ENABLED");
+    return !v || !str_eq(doc_text(v, "value"), "0");
+}
+
+static struct err *add_go(struct work *w, struct doc *thing, const struct doc *go)
+{
+    const char *ref = doc_text(thing, "bom-ref");
+    struct doc *depends = depends_new(w, ref);
+    add_property(thing, "caisson:go:version", doc_text(go, "go"));
+    if (doc_text(go, "path"))
+        add_property(thing, "caisson:go:path", doc_text(go, "path"));
+    DOC_EACH (v, doc_get(go, "settings")) {
+        OWN_FREE char *name = str_fmt("caisson:go:build:%s", doc_text(v, "key"));
+        if (name)
+            add_property(thing, name, doc_text(v, "value"));
+    }
+    TRY(add_stdlib(w, depends, doc_text(go, "go")));
+    DOC_EACH (v, doc_get(go, "modules"))
+        TRY(add_module(w, depends, v));
+    doc_add_text(doc_len(doc_get(go, "modules")) && !has_c(go) ? w->complete : w->incomplete, ref);
+    return NULL;
+}
+
+/* What is known of a program's dependencies, or that nothing is. `depends` are those of what holds it. */
+static struct err *add_program(struct work *w, struct doc *thing, struct doc *depends, const struct doc *evidence)
+{
+    const char *ref = doc_text(thing, "bom-ref");
+    const struct doc *go = doc_get(evidence, "go");
+    if (!doc_bool(evidence, "elf", false))
+        return NULL;
+    doc_add_text(depends, ref);
+    if (go)
+        return add_go(w, thing, go);
+    doc_add_text(w->unknown, ref);
+    return NULL;
+}
+
 /* ---- files and packages ---- */
 
 /* A blob of the bundle as a file. */
@@ -98,16 +212,17 @@ static struct err *add_blob(struct doc **ret, const struct work *w, struct doc *
     return NULL;
 }
 
-static struct err *add_packed_file(const struct work *w, struct doc *list, const char *package, const struct doc *file,
+static struct err *add_packed_file(struct work *w, struct doc *package, struct doc *depends, const struct doc *file,
                                    const struct owner *owner)
 {
     const char *path = doc_text(file, "path"), *hex = doc_text(file, "sha256"), *link = doc_text(file, "link");
-    OWN_FREE char *ref = str_fmt("%s/%s", package, path), *source = recipe_blob(w->r, hex ? hex : "");
+    OWN_FREE char *ref = str_fmt("%s/%s", doc_text(package, "bom-ref"), path),
+                  *source = recipe_blob(w->r, hex ? hex : "");
     OWN_DOC struct doc *evidence = NULL;
     char mode[8];
     if (!ref || !source)
         return err_os(ENOMEM, "%s", path);
-    struct doc *thing = doc_add(list, thing_new("file", ref, path, owner));
+    struct doc *thing = doc_add(inner_list(package), thing_new("file", ref, path, owner));
     if (link) {
         add_property(thing, "caisson:link", link);
         return NULL;
@@ -116,11 +231,11 @@ static struct err *add_packed_file(const struct work *w, struct doc *list, const
     add_evidence(thing, evidence);
     (void)snprintf(mode, sizeof mode, "%04o", (unsigned)doc_int(file, "mode", 0));
     add_property(thing, "caisson:mode", mode);
-    return NULL;
+    return add_program(w, thing, depends, evidence);
 }
 
-static struct err *add_package(const struct work *w, struct doc *component, struct doc *depends,
-                               const struct doc *artifact, const struct owner *owner)
+static struct err *add_package(struct work *w, struct doc *component, struct doc *depends, const struct doc *artifact,
+                               const struct owner *owner)
 {
     const char *digest = doc_text(artifact, "digest");
     OWN_FREE char *ref = str_fmt("%s/package/%s", doc_text(component, "bom-ref"), doc_text(artifact, "name"));
@@ -130,8 +245,9 @@ static struct err *add_package(const struct work *w, struct doc *component, stru
         return err_os(ENOMEM, "package");
     TRY(add_blob(&thing, w, inner_list(component), ref, name, digest, owner));
     doc_add_text(depends, ref);
+    struct doc *programs = depends_new(w, ref);
     DOC_EACH (file, doc_get(w->a->trees, digest))
-        TRY(add_packed_file(w, inner_list(thing), ref, file, owner));
+        TRY_CTX(add_packed_file(w, thing, programs, file, owner), "package %s", doc_text(artifact, "name"));
     return NULL;
 }
 
@@ -307,10 +423,32 @@ static struct err *add_components(struct work *w)
     return add_blob(&thing, w, w->components, profile, profile, w->a->profile_digest, &owner);
 }
 
+/* How far the dependencies are known: in full, in part, or not at all. */
+static void add_compositions(struct doc *sbom, const struct work *w)
+{
+    static const char *const names[] = {"complete", "incomplete", "unknown"};
+    const struct doc *const lists[] = {w->complete, w->incomplete, w->unknown};
+    struct doc *all = doc_new_list();
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (!doc_len(lists[i]))
+            continue;
+        struct doc *v = doc_add(all, doc_new_map());
+        doc_set_text(v, "aggregate", names[i]);
+        doc_set(v, "dependencies", doc_clone(lists[i]));
+    }
+    doc_set(sbom, "compositions", all);
+}
+
 struct err *sbom_make(struct doc **ret, const struct recipe *r, const struct assembly *a)
 {
     OWN_DOC struct doc *sbom = doc_new_map();
-    OWN(work_done) struct work w = {.r = r, .a = a};
+    OWN(work_done)
+    struct work w = {.r = r,
+                     .a = a,
+                     .sums = doc_new_map(),
+                     .complete = doc_new_list(),
+                     .incomplete = doc_new_list(),
+                     .unknown = doc_new_list()};
     doc_set_text(sbom, "$schema", "http://cyclonedx.org/schema/bom-1.6.schema.json");
     doc_set_text(sbom, "bomFormat", "CycloneDX");
     doc_set_text(sbom, "specVersion", "1.6");
@@ -319,6 +457,7 @@ struct err *sbom_make(struct doc **ret, const struct recipe *r, const struct ass
     w.components = doc_set(sbom, "components", doc_new_list());
     w.dependencies = doc_set(sbom, "dependencies", doc_new_list());
     TRY(add_components(&w));
+    add_compositions(sbom, &w);
     TRY(add_serial(sbom));
     *ret = TAKE(sbom);
     return NULL;

@@ -172,7 +172,7 @@ static void change_release(void)
     struct build_result result;
     char digest[65];
     static const char tool[] = "#!/bin/sh\necho another tool\n";
-    workshop_blob(digest, &shop, tool);
+    workshop_blob(digest, &shop, tool, strlen(tool));
     OWN_BUF struct buf lock = {0}, changed = {0};
     OK(file_read(&lock, AT_FDCWD, shop.lock));
     char old[65], *at = NULL;

@@ -85,6 +85,124 @@ static void lists_everything(void **state)
     assert_true(depends(sbom, "component/pause", "image/registry.example/pause:3.10"));
 }
 
+/* ---- programs that Go made ---- */
+
+static void read_program(struct buf *out, const char *name)
+{
+    OWN_FREE char *path = str_fmt("%s/tests/supply/corpus/fuzz_goinfo/%s", SOURCE_DIR, name);
+    OK(file_read(out, AT_FDCWD, path));
+}
+
+/* A workshop whose tool is that program. */
+static struct workshop with_tool(const char *name)
+{
+    struct workshop w = workshop_new();
+    OWN_BUF struct buf tool = {0}, layer = {0};
+    read_program(&tool, name);
+    OK(buf_str(&layer, "a layer"));
+    workshop_lock(&w, &tool, &layer);
+    return w;
+}
+
+static const struct doc *composition(const struct doc *sbom, const char *aggregate)
+{
+    return doc_get(doc_find(doc_get(sbom, "compositions"), "aggregate", aggregate), "dependencies");
+}
+
+static const char tool_ref[] = "component/tool/package/tool/bin/tool";
+
+static void go_modules(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = with_tool("elf");
+    OWN_DOC struct doc *sbom = built_sbom(&w);
+    static const struct {
+        const char *ref, *name, *supplier, *purl;
+    } wanted[] = {
+        {"golang/stdlib@1.26.8", "stdlib", "golang.org", "pkg:golang/stdlib@1.26.8"},
+        {"golang/example.org/x@v1.0.0", "example.org/x", "example.org", "pkg:golang/example.org/x@v1.0.0"},
+        {"golang/github.com/A/b@v1.2.3+incompatible", "github.com/A/b", "github.com/A",
+         "pkg:golang/github.com/a/b@v1.2.3%2Bincompatible"},
+        {"golang/k8s.io/api@v0.36.3", "k8s.io/api", "k8s.io", "pkg:golang/k8s.io/api@v0.36.3"},
+        {"golang/example.org/y@v0.1.0", "example.org/y", "example.org", "pkg:golang/example.org/y@v0.1.0"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        const struct doc *module = must_find(sbom, wanted[i].ref);
+        assert_string_equal(doc_text(module, "type"), "library");
+        assert_string_equal(doc_text(module, "name"), wanted[i].name);
+        assert_string_equal(doc_text(module, "supplier.name"), wanted[i].supplier);
+        assert_string_equal(doc_text(module, "purl"), wanted[i].purl);
+        assert_true(depends(sbom, tool_ref, wanted[i].ref));
+    }
+    const struct doc *tool = must_find(sbom, tool_ref);
+    assert_non_null(doc_find(doc_get(tool, "properties"), "value", "go1.26.8"));
+    assert_non_null(doc_find(doc_get(tool, "properties"), "name", "caisson:go:build:-ldflags"));
+    const struct doc *api = must_find(sbom, "golang/k8s.io/api@v0.36.3");
+    assert_non_null(doc_find(doc_get(api, "properties"), "value", "k8s.io/api@v0.0.0"));
+    assert_true(depends(sbom, "component/tool/package/tool", tool_ref));
+    assert_true(doc_list_has(composition(sbom, "complete"), tool_ref));
+}
+
+static void what_is_not_known_is_said(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"elf-c", "incomplete"}, {"elf-other-section", "unknown"}, {"elf-cut", "unknown"}, {"script", NULL}};
+    static const char *const all[] = {"complete", "incomplete", "unknown"};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        OWN_WORKSHOP struct workshop w = with_tool(cases[i][0]);
+        OWN_DOC struct doc *sbom = built_sbom(&w);
+        for (size_t j = 0; j < ARRAY_LEN(all); j++)
+            assert_int_equal(doc_list_has(composition(sbom, all[j]), tool_ref), str_eq(all[j], cases[i][1]));
+    }
+}
+
+static void bad_go_information(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = with_tool("elf-bad");
+    struct build_result result;
+    FAILS(ERR_UNTRUSTED, "package tool: bin/tool: ", bundle_build(&result, &w.opts, NULL, NULL));
+    FAILS(ERR_UNTRUSTED, "E_GOINFO: section .go.buildinfo", bundle_build(&result, &w.opts, NULL, NULL));
+    assert_false(file_exists(AT_FDCWD, w.out));
+}
+
+/* Two programs say of one module that it had other bytes: one of them was not made of what its name says. */
+static void sums_must_agree(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUF struct buf one = {0}, other = {0}, lock = {0};
+    struct build_result result;
+    char hex[65], more[512];
+    read_program(&one, "elf");
+    read_program(&other, "elf-other-sum");
+    OWN_BUF struct buf layer = {0};
+    OK(buf_str(&layer, "a layer"));
+    workshop_lock(&w, &one, &layer);
+    workshop_blob(hex, &w, other.at, other.len);
+    (void)snprintf(more, sizeof more,
+                   ",{\"component\":\"tool\",\"file\":\"other\",\"id\":\"tool/1.2.3/other\",\"kind\":\"file\","
+                   "\"license\":\"MIT\",\"platform\":\"linux/amd64\",\"purl\":\"pkg:generic/tool@1.2.3\",\"sha256\":"
+                   "\"%s\",\"size\":%zu,\"version\":\"1.2.3\"}],\"platform\"",
+                   hex, other.len);
+    OK(file_read(&lock, AT_FDCWD, w.lock));
+    char *end = strstr(lock.at, "],\"platform\"");
+    assert_non_null(end);
+    OWN_FREE char *text = str_fmt("%.*s%s%s", (int)(end - lock.at), lock.at, more, end + strlen("],\"platform\""));
+    workshop_put(&w, "cache/lock/tiny.lock.json", text);
+    workshop_put(
+        &w, "bundles/tool.yaml",
+        "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: tool, license: MIT, supplier: example}\n"
+        "versions: [{version: 1.2.3}]\npackages:\n  - name: tool\n    roles: [all]\n    files:\n"
+        "      - {path: bin/tool, from: tool-1.2.3, mode: \"0755\"}\n"
+        "      - {path: bin/other, from: other, mode: \"0755\"}\n");
+    FAILS(ERR_UNTRUSTED, "E_GOINFO: module github.com/A/b@v1.2.3+incompatible has sum h1:evil= here and h1:def=",
+          bundle_build(&result, &w.opts, NULL, NULL));
+}
+
+/* ---- the document as a whole ---- */
+
 /* No reference twice, and none to nothing: what a validator of the schema cannot see. */
 static void collect(struct strs *refs, const struct doc *list)
 {
@@ -98,7 +216,7 @@ static void collect(struct strs *refs, const struct doc *list)
 static void references_hold(void **state)
 {
     (void)state;
-    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_WORKSHOP struct workshop w = with_tool("elf");
     OWN_DOC struct doc *sbom = built_sbom(&w);
     OWN_STRS struct strs refs = {0}, seen = {0};
     OK(strs_add(&refs, "release"));
@@ -134,7 +252,7 @@ static void damaged_notes(void **state)
 {
     (void)state;
     static const char *const notes[] = {"", "{", "{\"schema\":0}",
-                                        "{\"schema\":1,\"sha256\":\"00\",\"sha512\":\"00\",\"size\":1}"};
+                                        "{\"schema\":2,\"sha256\":\"00\",\"sha512\":\"00\",\"size\":1}"};
     char hex[65], name[128];
     OK(digest_hex(hex, workshop_tool, strlen(workshop_tool)));
     (void)snprintf(name, sizeof name, "cache/evidence/%s.json", hex);
@@ -148,7 +266,13 @@ static void damaged_notes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_everything), cmocka_unit_test(references_hold),
-                                       cmocka_unit_test(same_inputs_same_document), cmocka_unit_test(damaged_notes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_everything),
+                                       cmocka_unit_test(references_hold),
+                                       cmocka_unit_test(same_inputs_same_document),
+                                       cmocka_unit_test(damaged_notes),
+                                       cmocka_unit_test(go_modules),
+                                       cmocka_unit_test(what_is_not_known_is_said),
+                                       cmocka_unit_test(bad_go_information),
+                                       cmocka_unit_test(sums_must_agree)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,23 +13,28 @@ struct workshop {
     struct build_opts opts; /* ready for bundle_build() of the profile */
 };
 
-static inline void workshop_put(const struct workshop *w, const char *name, const char *text)
+static inline void workshop_put_bytes(const struct workshop *w, const char *name, const void *p, size_t n)
 {
     OWN_FREE char *path = check_path(w->folder, name);
     char *slash = strrchr(path, '/');
     *slash = '\0';
     OK(file_mkdirs(AT_FDCWD, path, 0755));
     *slash = '/';
-    OK(file_replace(AT_FDCWD, path, text, strlen(text), 0644));
+    OK(file_replace(AT_FDCWD, path, p, n, 0644));
+}
+
+static inline void workshop_put(const struct workshop *w, const char *name, const char *text)
+{
+    workshop_put_bytes(w, name, text, strlen(text));
 }
 
 /* Puts bytes into the cache; their digest into `ret`. */
-static inline void workshop_blob(char ret[65], const struct workshop *w, const char *bytes)
+static inline void workshop_blob(char ret[65], const struct workshop *w, const void *p, size_t n)
 {
     char name[128];
-    OK(digest_hex(ret, bytes, strlen(bytes)));
+    OK(digest_hex(ret, p, n));
     (void)snprintf(name, sizeof name, "cache/blobs/sha256/%s", ret);
-    workshop_put(w, name, bytes);
+    workshop_put_bytes(w, name, p, n);
 }
 
 static const char workshop_tool[] = "#!/bin/sh\necho tool\n";
@@ -59,18 +64,19 @@ static inline void workshop_definitions(const struct workshop *w)
                  "images:\n  - {name: \"registry.example/pause:${version}\", roles: [all], pin: true}\n");
 }
 
-static inline void workshop_lock(const struct workshop *w)
+/* Locks both profiles, with these bytes for the tool and for the image's layer. */
+static inline void workshop_lock(const struct workshop *w, const struct buf *tool_bytes, const struct buf *layer_bytes)
 {
     char tool[65], config[65], layer[65], manifest[65];
-    workshop_blob(tool, w, workshop_tool);
-    workshop_blob(config, w, workshop_config);
-    workshop_blob(layer, w, "a layer");
+    workshop_blob(tool, w, tool_bytes->at, tool_bytes->len);
+    workshop_blob(config, w, workshop_config, strlen(workshop_config));
+    workshop_blob(layer, w, layer_bytes->at, layer_bytes->len);
     OWN_FREE char *m =
         str_fmt("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\","
                 "\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
-                "\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:%s\",\"size\":7}]}",
-                config, strlen(workshop_config), layer);
-    workshop_blob(manifest, w, m);
+                "\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:%s\",\"size\":%zu}]}",
+                config, strlen(workshop_config), layer, layer_bytes->len);
+    workshop_blob(manifest, w, m, strlen(m));
     static const char rest[] =
         "\"license\":\"MIT\",\"platform\":\"linux/amd64\",\"upstream\":{\"type\":\"none\",\"ref\":\"x\"},\"urls\":[]";
     for (int i = 0; i < 2; i++) {
@@ -81,7 +87,7 @@ static inline void workshop_lock(const struct workshop *w)
                     "{\"component\":\"tool\",\"file\":\"tool-1.2.3\",\"id\":\"tool/1.2.3/tool\",\"kind\":\"file\","
                     "\"purl\":\"pkg:generic/tool@1.2.3\",\"sha256\":\"%s\",\"size\":%zu,\"version\":\"1.2.3\",%s}],"
                     "\"platform\":\"linux/amd64\",\"profile\":\"%s\",\"schema\":1}\n",
-                    manifest, strlen(m), rest, tool, strlen(workshop_tool), rest, i ? "addon" : "tiny");
+                    manifest, strlen(m), rest, tool, tool_bytes->len, rest, i ? "addon" : "tiny");
         workshop_put(w, i ? "cache/lock/addon.lock.json" : "cache/lock/tiny.lock.json", lock);
     }
 }
@@ -103,7 +109,10 @@ static inline struct workshop workshop_new(void)
     OWN_FREE char *name = check_path(w.folder, "release");
     OK(keys_generate(id, name));
     workshop_definitions(&w);
-    workshop_lock(&w);
+    OWN_BUF struct buf tool = {0}, layer = {0};
+    OK(buf_str(&tool, workshop_tool));
+    OK(buf_str(&layer, "a layer"));
+    workshop_lock(&w, &tool, &layer);
     w.opts = (struct build_opts){.profile = w.profile,
                                  .bundles_dir = w.bundles,
                                  .lock = w.lock,
