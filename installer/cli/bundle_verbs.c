@@ -3,10 +3,12 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cluster/cluster.h"
+#include "doc/schema.h"
 #include "supply/build.h"
 #include "supply/compare.h"
 #include "supply/sbom_read.h"
 #include "supply/show.h"
+#include "supply/spdx.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,9 +102,21 @@ void show_bundle_licenses(FILE *out, const struct cli *x, const struct doc *d)
 
 struct err *run_bundle_sbom(struct cli *x, struct doc **ret)
 {
+    static const char *const formats[] = {"cyclonedx", "spdx"};
+    const char *format = args_text(&x->args, "format", formats[0]);
     OWN_BUNDLE struct bundle *b = NULL;
+    OWN_DOC struct doc *sbom = NULL;
+    if (!str_eq(format, formats[0]) && !str_eq(format, formats[1])) {
+        const char *near = schema_nearest(format, formats, ARRAY_LEN(formats));
+        return err_hint(err_new(ERR_USAGE, "there is no format \"%s\"", format),
+                        near ? "did you mean %s?" : "cyclonedx or spdx%s", near ? near : "");
+    }
     TRY(open_bundle(&b, x, 0));
-    return sbom_read(ret, b);
+    TRY(sbom_read(&sbom, b));
+    if (str_eq(format, formats[1]))
+        return spdx_from(ret, sbom);
+    *ret = TAKE(sbom);
+    return NULL;
 }
 
 /* The document is JSON whichever output was asked for. */

@@ -117,6 +117,12 @@ static struct err *option_words(struct buf *out, const struct opt *o)
     return NULL;
 }
 
+/* The values that an option may have, when they can be told here; else NULL. */
+static const char *fixed_words(enum word word)
+{
+    return word == WORD_FORMAT ? "text json" : word == WORD_SBOM ? "cyclonedx spdx" : NULL;
+}
+
 /* ---- bash and zsh ---- */
 
 static struct err *value_case(struct buf *out, const struct dialect *s, enum word word)
@@ -130,8 +136,8 @@ static struct err *value_case(struct buf *out, const struct dialect *s, enum wor
         return NULL;
     }
     TRY(buf_str(out, ") "));
-    if (word == WORD_FORMAT)
-        TRY(buf_fmt(out, "%stext json%s", s->words_open, s->words_close));
+    if (fixed_words(word))
+        TRY(buf_fmt(out, "%s%s%s", s->words_open, fixed_words(word), s->words_close));
     else
         TRY(buf_str(out, word == WORD_FOLDER ? s->folders : word == WORD_FILE ? s->files : ":"));
     return buf_str(out, "; return ;;\n");
@@ -183,6 +189,7 @@ static struct err *script(struct buf *out, const struct dialect *s)
     TRY(value_case(out, s, WORD_FILE));
     TRY(value_case(out, s, WORD_FOLDER));
     TRY(value_case(out, s, WORD_FORMAT));
+    TRY(value_case(out, s, WORD_SBOM));
     TRY(buf_fmt(out, "%s        ", s->middle));
     TRY(value_pattern(out, WORD_NONE));
     TRY(buf_fmt(out, ")%s    '') %s", s->rest, s->words_open));
@@ -217,6 +224,16 @@ static struct err *fish_seen(struct buf *out, const struct verb *v)
     return buf_str(out, "'");
 }
 
+static struct err *fish_value(struct buf *out, const struct opt *o)
+{
+    if (fixed_words(o->word))
+        return buf_fmt(out, " -x -a '%s'", fixed_words(o->word));
+    return buf_str(out, !o->arg                  ? ""
+                        : o->word == WORD_FILE   ? " -r -F"
+                        : o->word == WORD_FOLDER ? " -x -a '(__fish_complete_directories)'"
+                                                 : " -x");
+}
+
 static struct err *fish_option(struct buf *out, const struct verb *v, const struct opt *o)
 {
     TRY(buf_str(out, "complete -c caisson"));
@@ -226,11 +243,7 @@ static struct err *fish_option(struct buf *out, const struct verb *v, const stru
     }
     TRY(buf_fmt(out, " -l %s", o->name));
     TRY(o->letter ? buf_fmt(out, " -s %c", o->letter) : NULL);
-    TRY(buf_str(out, !o->arg                  ? ""
-                     : o->word == WORD_FILE   ? " -r -F"
-                     : o->word == WORD_FOLDER ? " -x -a '(__fish_complete_directories)'"
-                     : o->word == WORD_FORMAT ? " -x -a 'text json'"
-                                              : " -x"));
+    TRY(fish_value(out, o));
     TRY(buf_str(out, " -d "));
     TRY(fish_quoted(out, o->help));
     return buf_str(out, "\n");

@@ -70,6 +70,16 @@ static const struct opt read_opts[] = {
     {0},
 };
 
+static const struct opt sbom_opts[] = {
+    {.name = "format", .arg = "FORMAT", .word = WORD_SBOM, .help = "cyclonedx or spdx (cyclonedx)"},
+    {.name = "trust",
+     .arg = "PUB",
+     .word = WORD_FILE,
+     .many = true,
+     .help = "public key to check it against (those of the cluster's file); may be given again"},
+    {0},
+};
+
 const struct verb verbs[] = {
     {.name = "init",
      .operands = "",
@@ -196,9 +206,12 @@ const struct verb verbs[] = {
      .least = 1,
      .most = 1,
      .word = WORD_FILE,
-     .summary = "print a bundle's bill of materials: CycloneDX 1.6",
-     .opts = read_opts,
-     .notes = "It is signed with the release. Printed are its very bytes, and a newline.\n",
+     .summary = "print a bundle's bill of materials as JSON",
+     .opts = sbom_opts,
+     .notes =
+         "cyclonedx (1.6) is what the bundle carries, signed with the release: its very bytes, and a newline. spdx "
+         "(2.3) is\n"
+         "the same, translated.\n",
      .run = run_bundle_sbom,
      .show = show_bundle_sbom},
     {.name = "bundle diff",

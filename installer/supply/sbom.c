@@ -420,6 +420,7 @@ static struct err *add_components(struct work *w)
     struct doc *of_release = depends_new(w, "release"), *thing = NULL;
     DOC_EACH (c, w->a->components)
         TRY_CTX(add_component(w, of_release, c), "component %s", doc_text(c, "name"));
+    doc_add_text(of_release, profile);
     return add_blob(&thing, w, w->components, profile, profile, w->a->profile_digest, &owner);
 }
 

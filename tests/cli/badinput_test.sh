@@ -286,6 +286,9 @@ check "bundle diff of two releases ends with 2" test "$status" = 2
 check "and says what differs" says "sequence: 1 -> 2"
 run "$caisson" bundle licenses good.tar
 check "bundle licenses" says "MIT"
+expect "bundle sbom: a format that is none" 64 'there is no format "spxd"' "did you mean spdx?" "$caisson" bundle sbom good.tar --format spxd
+run "$caisson" bundle sbom good.tar --format spdx
+check "bundle sbom --format spdx" says '"spdxVersion":"SPDX-2.3"'
 run "$caisson" bundle sbom good.tar
 check "bundle sbom" says '"bomFormat":"CycloneDX"'
 

@@ -140,6 +140,7 @@ static void bash_completes(void **state)
     offers("caisson plan -o ", "text json\n");
     offers("caisson bundle verify ti", "tiny.yaml\n");
     offers("caisson bundle verify --tr", "--trust\n");
+    offers("caisson bundle sbom x --format ", "cyclonedx spdx\n");
     offers("caisson completion f", "fish\n");
 }
 

@@ -82,6 +82,7 @@ static void lists_everything(void **state)
     check_bytes(must_find(sbom, ref), "a layer");
     assert_true(depends(sbom, "image/registry.example/pause:3.10", ref));
     assert_true(depends(sbom, "release", "component/tool"));
+    assert_true(depends(sbom, "release", "profile"));
     assert_true(depends(sbom, "component/pause", "image/registry.example/pause:3.10"));
 }
 
