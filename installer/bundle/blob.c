@@ -21,7 +21,7 @@ static struct err *stream(const struct bundle *b, const struct member *m, blob_s
     TRY(sha256_new(&hash));
     for (uint64_t done = 0; done < m->size;) {
         size_t n = m->size - done < CHUNK ? (size_t)(m->size - done) : CHUNK;
-        TRY(walk_read(b->fd, chunk, n, m->at + USTAR_BLOCK + done));
+        TRY(source_read(b->source, chunk, n, m->at + USTAR_BLOCK + done));
         TRY(sha256_add(hash, chunk, n));
         if (sink)
             TRY(sink(self, chunk, n));

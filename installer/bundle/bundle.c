@@ -10,24 +10,9 @@
 #include "crypt/digest.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- open ---- */
-
-static struct err *open_file(struct bundle *b, const char *path)
-{
-    struct stat st;
-    b->path = strdup(path);
-    b->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (b->fd < 0)
-        return err_hint(err_as(err_os(errno, "bundle %s", path), ERR_USAGE),
-                        "is the path right? In cluster.yaml it begins at the folder of that file");
-    if (fstat(b->fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return err_new(ERR_USAGE, "bundle %s: not a regular file", path);
-    return b->path ? NULL : err_os(ENOMEM, "bundle %s", path);
-}
 
 /* The trust document and the release must speak of one product, and the release of no older epoch. */
 static struct err *check_root_agrees(const struct bundle *b, const struct trust_result *t)
@@ -62,7 +47,7 @@ static struct err *read_head(struct bundle *b, const char *const trust[], size_t
 {
     OWN(head_done) struct head head = {0};
     OWN(trust_done) struct trust_result who = {0};
-    TRY(head_read(&head, b->fd, b->path));
+    TRY(head_read(&head, b->source));
     TRY(trust_check(&who, &head, b->path, trust, n_trust));
     memcpy(b->signer, who.signer, sizeof b->signer);
     b->mtime = head.mtime;
@@ -90,10 +75,10 @@ struct err *bundle_open(struct bundle **ret, const char *path, const char *const
     OWN_BUNDLE struct bundle *b = calloc(1, sizeof *b);
     if (!b)
         return err_os(ENOMEM, "bundle %s", path);
-    b->fd = -1;
-    TRY(open_file(b, path));
-    TRY(with_way_out(read_head(b, trust, n_trust)));
-    TRY(with_way_out(read_index(b)));
+    TRY(source_open(&b->source, path));
+    b->path = source_path(b->source);
+    TRY(with_way_out(source_blame(b->source, read_head(b, trust, n_trust))));
+    TRY(with_way_out(source_blame(b->source, read_index(b))));
     *ret = TAKE(b);
     return NULL;
 }
@@ -102,11 +87,10 @@ void bundle_free(struct bundle *b)
 {
     if (!b)
         return;
-    own_close(&b->fd);
+    source_free(b->source);
     members_done(&b->members);
     doc_free(b->release);
     doc_free(b->index);
-    free(b->path);
     free(b);
 }
 
@@ -143,7 +127,8 @@ static struct err *check_place(const struct bundle *b, const struct walk *w, con
 
 static struct err *verify_members(const struct bundle *b, struct meter *meter)
 {
-    struct walk w = {.fd = b->fd, .file = b->path, .next = b->members.at[0].at, .mtime = b->mtime};
+    OWN(part_check_done) struct part_check parts = {0};
+    struct walk w = {.source = b->source, .next = b->members.at[0].at, .mtime = b->mtime};
     bool end;
     for (size_t i = 0; i < b->members.n; i++) {
         const struct member *m = &b->members.at[i];
@@ -154,19 +139,20 @@ static struct err *verify_members(const struct bundle *b, struct meter *meter)
         TRY(walk_place(check_place(b, &w, m), &w));
         TRY(blob_stream(b, m, count, meter));
         TRY(walk_place(walk_padding(&w), &w));
+        TRY(part_check_to(&parts, b->source, w.next)); /* while the kernel still has the bytes */
     }
     TRY(walk_next(&end, &w));
     if (!end)
         return walk_place(err_new(ERR_UNTRUSTED, "E_EXTRA: not in release.json"), &w);
-    return NULL;
+    return part_check_to(&parts, b->source, source_size(b->source));
 }
 
 struct err *bundle_verify(const struct bundle *b, bundle_progress progress, void *self)
 {
     struct meter meter = {
         .call = progress, .self = self, .total = (uint64_t)doc_int(b->release, "predicate.totals.bytes", 0)};
-    (void)posix_fadvise(b->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* advice only */
-    TRY(with_way_out(verify_members(b, &meter)));
+    source_sequential(b->source);
+    TRY(with_way_out(source_blame(b->source, verify_members(b, &meter))));
     return with_way_out(oci_check_closure(b));
 }
 

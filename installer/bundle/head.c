@@ -207,7 +207,7 @@ static struct err *read_all(struct head *h, struct walk *w)
         bool end;
         TRY(walk_next(&end, w));
         if (end)
-            return err_new(ERR_UNTRUSTED, "%s: E_MISSING: the bundle ends before index.json", w->file);
+            return err_new(ERR_UNTRUSTED, "%s: E_MISSING: the bundle ends before index.json", source_path(w->source));
         TRY(walk_place(classify(&name, w->entry.name), w));
         TRY(walk_place(check_order(first, last, name.class), w));
         if (name.class == INDEX)
@@ -220,9 +220,10 @@ static struct err *read_all(struct head *h, struct walk *w)
     return NULL;
 }
 
-struct err *head_read(struct head *ret, int fd, const char *file)
+struct err *head_read(struct head *ret, const struct source *source)
 {
-    struct walk w = {.fd = fd, .file = file, .mtime = -1};
+    struct walk w = {.source = source, .mtime = -1};
+    const char *file = source_path(source);
     TRY(read_all(ret, &w));
     if (ret->n_roots > 1)
         return err_new(ERR_UNTRUSTED, "%s: E_ROOT_CHAIN: %u root documents; this caisson reads one", file,

@@ -27,5 +27,5 @@ struct head {
 };
 
 /* Reads the head. Nothing in it is interpreted beyond names and sizes. */
-struct err *head_read(struct head *ret, int fd, const char *file) ERR_MUST;
+struct err *head_read(struct head *ret, const struct source *source) ERR_MUST;
 void head_done(struct head *h);

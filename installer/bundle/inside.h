@@ -2,10 +2,11 @@
 #pragma once
 #include "bundle/bundle.h"
 #include "bundle/release.h"
+#include "bundle/source.h"
 
 struct bundle {
-    int fd;
-    char *path;
+    struct source *source;
+    const char *path; /* the source's */
     struct doc *release, *index;
     char digest[65]; /* of release.json */
     char signer[65];

@@ -1,27 +1,11 @@
 #include "bundle/walk.h"
 
-#include <errno.h>
 #include <string.h>
-
-struct err *walk_read(int fd, void *p, size_t n, uint64_t offset)
-{
-    for (size_t got = 0; got < n;) {
-        ssize_t r = pread(fd, (char *)p + got, n - got, (off_t)(offset + got));
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r < 0)
-            return err_os(errno, "read");
-        if (r == 0)
-            return err_new(ERR_UNTRUSTED, "E_TRUNCATED: the file ends at byte %llu", (unsigned long long)offset + got);
-        got += (size_t)r;
-    }
-    return NULL;
-}
 
 struct err *walk_place(struct err *cause, const struct walk *w)
 {
     const char *name = w->entry.name[0] ? w->entry.name : "?";
-    return err_wrap(cause, "%s: member %s at byte %llu", w->file, name, (unsigned long long)w->at);
+    return err_wrap(cause, "%s: member %s at byte %llu", source_path(w->source), name, (unsigned long long)w->at);
 }
 
 /* What people hand in by mistake gets an answer of its own. */
@@ -38,19 +22,18 @@ static struct err *check_kind(const unsigned char block[USTAR_BLOCK])
 static struct err *check_end(const struct walk *w)
 {
     unsigned char block[USTAR_BLOCK];
-    TRY(walk_read(w->fd, block, sizeof block, w->at + USTAR_BLOCK));
+    TRY(source_read(w->source, block, sizeof block, w->at + USTAR_BLOCK));
     if (!ustar_is_zero(block))
         return err_new(ERR_UNTRUSTED, "E_TRAILING: a single zero block, then more");
-    ssize_t r = pread(w->fd, block, 1, (off_t)(w->at + 2 * (uint64_t)USTAR_BLOCK));
-    if (r < 0)
-        return err_os(errno, "read");
-    return r ? err_new(ERR_UNTRUSTED, "E_TRAILING: bytes behind the end mark") : NULL;
+    bool ends;
+    TRY(source_ends(&ends, w->source, w->at + 2 * (uint64_t)USTAR_BLOCK));
+    return ends ? NULL : err_new(ERR_UNTRUSTED, "E_TRAILING: bytes behind the end mark");
 }
 
 static struct err *next(bool *ret_end, struct walk *w)
 {
     unsigned char block[USTAR_BLOCK];
-    TRY(walk_read(w->fd, block, sizeof block, w->at));
+    TRY(source_read(w->source, block, sizeof block, w->at));
     *ret_end = ustar_is_zero(block);
     if (*ret_end && w->at)
         return check_end(w);
@@ -77,7 +60,7 @@ struct err *walk_padding(const struct walk *w)
 {
     unsigned char pad[USTAR_BLOCK];
     size_t n = ustar_padding(w->entry.size);
-    TRY(walk_read(w->fd, pad, n, w->next - n));
+    TRY(source_read(w->source, pad, n, w->next - n));
     for (size_t i = 0; i < n; i++)
         if (pad[i])
             return err_new(ERR_UNTRUSTED, "E_HEADER: padding behind the body is not zero");
@@ -91,7 +74,7 @@ struct err *walk_body(struct buf *out, const struct walk *w, uint64_t max)
                        (unsigned long long)w->entry.size, (unsigned long long)max);
     size_t n = (size_t)w->entry.size;
     TRY(buf_reserve(out, out->len + n));
-    TRY(walk_read(w->fd, out->at + out->len, n, w->at + USTAR_BLOCK));
+    TRY(source_read(w->source, out->at + out->len, n, w->at + USTAR_BLOCK));
     out->len += n;
     out->at[out->len] = '\0';
     return walk_padding(w);

@@ -1,19 +1,17 @@
 /* walk: the strict reader of a bundle's container, header by header. Private to bundle/. */
 #pragma once
 #include "base/buf.h"
+#include "bundle/source.h"
 #include "pack/ustar.h"
 
 struct walk {
-    int fd;
-    const char *file;         /* for errors; borrowed */
+    const struct source *source;
     uint64_t at;              /* offset of the present member's header */
     uint64_t next;            /* offset of the header after it */
     int64_t mtime;            /* of the first header; all have the same; -1 before it */
     struct ustar_entry entry; /* the present member */
 };
 
-/* Reads exactly `n` bytes at `offset`. ERR_UNTRUSTED (E_TRUNCATED) when the file ends before. */
-struct err *walk_read(int fd, void *p, size_t n, uint64_t offset) ERR_MUST;
 /* Goes to the next member. *ret_end: the end mark stands there instead, and the file ends behind it. */
 struct err *walk_next(bool *ret_end, struct walk *w) ERR_MUST;
 /* Appends the present member's body, of at most `max` bytes (E_LIMIT), and checks its padding. */
