@@ -83,6 +83,12 @@ struct err *bundle_open(struct bundle **ret, const char *path, const char *const
     return NULL;
 }
 
+struct err *bundle_look(const struct source *s)
+{
+    OWN(head_done) struct head head = {0};
+    return with_way_out(source_blame(s, head_read(&head, s)));
+}
+
 void bundle_free(struct bundle *b)
 {
     if (!b)

@@ -6,6 +6,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
+#include "bundle/source.h"
 #include "doc/doc.h"
 
 #include <stdbool.h>
@@ -21,6 +22,8 @@ struct bundle;
  * ERR_USAGE when a file cannot be opened or `trust` is empty; ERR_UNTRUSTED for every refusal.
  */
 struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust) ERR_MUST;
+/* For those who copy bytes and trust nobody: ERR_UNTRUSTED unless the bytes begin with the head of a bundle. */
+struct err *bundle_look(const struct source *s) ERR_MUST;
 void bundle_free(struct bundle *b);
 OWN_DEFINE(bundle, bundle)
 #define OWN_BUNDLE OWN(bundle_freep)

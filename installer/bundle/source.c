@@ -17,6 +17,7 @@ struct piece {
     int fd;
     uint64_t at, end;
     char *path;
+    const char *name; /* its last part */
 };
 
 struct source {
@@ -29,6 +30,12 @@ struct source {
 };
 
 /* ---- open ---- */
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
 
 static struct err *open_path(int *ret_fd, struct stat *ret_st, const char *path)
 {
@@ -85,15 +92,16 @@ static struct err *open_part(struct source *s, size_t i)
     p->path = parts_path(s->path, i);
     if (!p->path)
         return err_os(ENOMEM, "%s", s->path);
+    p->name = last_part(p->path);
     p->fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (p->fd < 0 && errno == ENOENT)
-        return err_hint(err_new(ERR_UNTRUSTED, "%s: E_PART: part %s is missing", s->path, p->path),
+        return err_hint(err_new(ERR_UNTRUSTED, "%s: E_PART: part %s is missing", s->path, p->name),
                         "copy all parts and the list into one folder, under the names that they were made with");
     if (p->fd < 0)
-        return err_as(err_os(errno, "%s: part %s", s->path, p->path), ERR_USAGE);
+        return err_as(err_os(errno, "%s: part %s", s->path, p->name), ERR_USAGE);
     if (fstat(p->fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != s->list->at[i].size)
         return err_hint(err_new(ERR_UNTRUSTED, "%s: E_PART: part %s has %lld bytes, the list says %llu", s->path,
-                                p->path, (long long)st.st_size, (unsigned long long)s->list->at[i].size),
+                                p->name, (long long)st.st_size, (unsigned long long)s->list->at[i].size),
                         "copy that part again");
     return NULL;
 }
@@ -104,8 +112,9 @@ static struct err *check_no_more(const struct source *s)
     for (size_t i = s->n; i < 1000; i++) {
         OWN_FREE char *path = parts_path(s->path, i);
         if (path && file_exists(AT_FDCWD, path))
-            return err_hint(err_new(ERR_UNTRUSTED, "%s: E_PART: part %s is one more than the list has", s->path, path),
-                            "delete it, or copy the list again: they are not of one bundle");
+            return err_hint(
+                err_new(ERR_UNTRUSTED, "%s: E_PART: part %s is one more than the list has", s->path, last_part(path)),
+                "delete it, or copy the list again: they are not of one bundle");
     }
     return NULL;
 }
@@ -195,7 +204,7 @@ static struct err *read_some(size_t *ret, const struct source *s, void *p, size_
     if (r < 0)
         return err_os(errno, "read %s", s->list ? piece->path : s->path);
     if (r == 0 && s->list)
-        return err_new(ERR_UNTRUSTED, "E_PART: part %s became shorter while it was read", piece->path);
+        return err_new(ERR_UNTRUSTED, "E_PART: part %s became shorter while it was read", piece->name);
     *ret = (size_t)r;
     return NULL;
 }
@@ -239,10 +248,10 @@ static struct err *wrong_part(const struct source *s, size_t i, const char *hex)
     for (size_t k = 0; k < s->n; k++)
         if (strcmp(s->list->at[k].hex, hex) == 0)
             return err_hint(err_new(ERR_UNTRUSTED, "%s: E_PART: part %s has the bytes of part %s", s->path,
-                                    s->at[i].path, s->at[k].path),
+                                    s->at[i].name, s->at[k].name),
                             "name each part as it was when it was made");
     return err_hint(err_new(ERR_UNTRUSTED, "%s: E_PART: part %s: sha256 is %s, the list says %s", s->path,
-                            s->at[i].path, hex, s->list->at[i].hex),
+                            s->at[i].name, hex, s->list->at[i].hex),
                     "copy that part again");
 }
 

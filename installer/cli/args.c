@@ -259,6 +259,35 @@ struct err *args_int(const struct args *a, const char *name, int64_t min, int64_
                    (long long)max);
 }
 
+/* Bytes of a unit's name; 0: there is no such unit. */
+static uint64_t unit_bytes(const char *name)
+{
+    static const struct {
+        const char *name;
+        uint64_t bytes;
+    } units[] = {{"", 1},          {"B", 1},         {"kB", 1000},    {"MB", 1000000}, {"GB", 1000000000},
+                 {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (strcmp(units[i].name, name) == 0)
+            return units[i].bytes;
+    return 0;
+}
+
+struct err *args_size(const struct args *a, const char *name, uint64_t *ret)
+{
+    const char *s = args_text(a, name, NULL);
+    if (!s)
+        return NULL;
+    size_t n = strspn(s, "0123456789");
+    OWN_FREE char *digits = strndup(s, n);
+    uint64_t unit = unit_bytes(s + n);
+    int64_t number;
+    if (!digits || !unit || !str_int(digits, 1, (int64_t)(INT64_MAX / unit), &number))
+        return err_hint(err_new(ERR_USAGE, "--%s: \"%s\" is no size", name, s), "as in 4000000000, 700MB, 4GB or 4GiB");
+    *ret = (uint64_t)number * unit;
+    return NULL;
+}
+
 const char *args_operand(const struct args *a, int i)
 {
     return i < a->n_operands ? a->operands[i] : NULL;

@@ -68,6 +68,9 @@ bool args_has(const struct args *a, const char *name);
 size_t args_all(const struct args *a, const char *name, const char *ret[], size_t max);
 /* Whole number in [min, max] into *ret, which is left alone when the option is not given. ERR_USAGE. */
 struct err *args_int(const struct args *a, const char *name, int64_t min, int64_t max, int64_t *ret) ERR_MUST;
+/* A size from 1 byte, as 4000000000, 4GB (powers of ten) or 4GiB, into *ret, which is left alone when it is not given.
+ */
+struct err *args_size(const struct args *a, const char *name, uint64_t *ret) ERR_MUST;
 /* The i-th operand, or NULL. */
 const char *args_operand(const struct args *a, int i);
 

@@ -80,6 +80,12 @@ static const struct opt sbom_opts[] = {
     {0},
 };
 
+static const struct opt split_opts[] = {
+    {.name = "size", .arg = "SIZE", .help = "most bytes of a part: 700MB, 4GB, 4GiB (4GB, which every FAT holds)"},
+    {.name = "out", .arg = "DIR", .word = WORD_FOLDER, .help = "folder for the parts (the current one)"},
+    {0},
+};
+
 const struct verb verbs[] = {
     {.name = "init",
      .operands = "",
@@ -225,6 +231,19 @@ const struct verb verbs[] = {
               "`bundle verify` checks that the bytes are those. Exit status: 0 the same release, 2 another one.\n",
      .run = run_bundle_diff,
      .show = show_bundle_diff},
+    {.name = "bundle split",
+     .operands = "FILE",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FILE,
+     .summary = "cut a bundle into parts, for sticks and media that hold no file of its size",
+     .opts = split_opts,
+     .notes =
+         "Makes NAME.000, NAME.001, ... and their list NAME.parts.json. Give the list wherever a bundle is wanted: "
+         "the parts,\n"
+         "all beside it, are read as one file and never joined.\n",
+     .run = run_bundle_split,
+     .show = show_bundle_split},
     {.name = "key generate",
      .operands = "NAME",
      .least = 1,

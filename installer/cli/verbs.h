@@ -44,6 +44,10 @@ void show_bundle_sbom(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_diff(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_diff(FILE *out, const struct cli *x, const struct doc *d);
 
+/* parts_verbs.c: bundles that are more or less than one file */
+struct err *run_bundle_split(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_split(FILE *out, const struct cli *x, const struct doc *d);
+
 /* own_verbs.c: about the program itself, and keys */
 struct err *run_key_generate(struct cli *x, struct doc **ret) ERR_MUST;
 void show_key_generate(FILE *out, const struct cli *x, const struct doc *d);

@@ -66,7 +66,8 @@ static struct err *check(const struct cut *c)
 /* Refused, and the words name the part (or the list) and say what to do. */
 static void refused(const struct cut *c, size_t part, const char *words)
 {
-    OWN_FREE char *name = parts_path(c->list, part), *place = str_fmt("E_PART: part %s%s", name, words);
+    OWN_FREE char *name = parts_path(c->list, part),
+                  *place = str_fmt("E_PART: part %s%s", strrchr(name, '/') + 1, words);
     struct err *e = check(c);
     assert_true(!e || err_hint_text(e));
     FAILS(ERR_UNTRUSTED, place, e);
@@ -181,8 +182,10 @@ static void swapped(void **state)
     OWN_CUT struct cut c = {0};
     cut_new(&c, 1000);
     for (size_t i = 1; i + 1 < c.parts.n; i++) {
-        OWN_FREE char *other = parts_path(c.list, i - 1), *words = str_fmt(" has the bytes of part %s", other);
-        OWN_FREE char *back = parts_path(c.list, i), *first = str_fmt(" has the bytes of part %s", back);
+        OWN_FREE char *other = parts_path(c.list, i - 1),
+                      *words = str_fmt(" has the bytes of part %s", strrchr(other, '/') + 1);
+        OWN_FREE char *back = parts_path(c.list, i),
+                      *first = str_fmt(" has the bytes of part %s", strrchr(back, '/') + 1);
         write_part(&c, i, c.f->file.at + (i - 1) * 1000, 1000);
         refused(&c, i, words);
         write_part(&c, i - 1, c.f->file.at + i * 1000, 1000);

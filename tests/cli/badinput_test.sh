@@ -250,6 +250,29 @@ while data[at]:
 open("bad.tar", "wb").write(out + bytes(1024))
 PY
 refused "an unsigned bundle" 4 "E_SIG_NONE" ""
+spec 's/good.tar/good.tar.parts.json/'
+refused "a missing list of parts" 64 "good.tar.parts.json: No such file" "is the path right?"
+third=$((size / 3 + 1))
+run "$caisson" bundle split good.tar --size $third
+check "a bundle is cut into three" test "$status-$(echo good.tar.00?)" = "0-good.tar.000 good.tar.001 good.tar.002"
+run "$caisson" validate
+check "its parts are a bundle" test "$status" = 0
+mv good.tar.001 away
+refused "a missing part" 4 "E_PART: part good.tar.001 is missing" "into one folder"
+mv away good.tar.001 && cp good.tar.002 good.tar.003
+refused "a part too many" 4 "E_PART: part good.tar.003 is one more" "delete it"
+rm good.tar.003 && mv good.tar.000 away && mv good.tar.001 good.tar.000 && mv away good.tar.001
+refused "swapped parts" 4 "E_PART: part good.tar.000 has the bytes of part good.tar.001" "as it was when it was made"
+expect "swapped parts: bundle verify" 4 "E_PART" "as it was" "$caisson" bundle verify good.tar.parts.json --trust release.pub
+mv good.tar.000 away && mv good.tar.001 good.tar.000 && head -c $((third - 1)) away >good.tar.001
+refused "a cut part" 4 "E_PART: part good.tar.001 has $((third - 1)) bytes, the list says $third" "copy that part again"
+mv away good.tar.001 && sed -i 's/ *$/ /' good.tar.parts.json
+refused "a list with a blank" 4 "E_PART: not the list of a bundle's parts: wrong at byte" "copy the list again"
+expect "a part in place of the list" 64 "good.tar.000: one part of a bundle" "good.tar.parts.json" "$caisson" bundle verify good.tar.000 --trust release.pub
+expect "bundle split of what is no bundle" 4 "E_FORMAT" "" "$caisson" bundle split "$caisson"
+expect "bundle split into a folder that is not there" 64 "folder none: No such file" "make it first" "$caisson" bundle split good.tar --out none
+expect "bundle split into too many parts" 64 "at most 256" "--size" "$caisson" bundle split good.tar --size $((size / 300))
+rm good.tar.*
 spec 's/release.pub/other.pub/'
 refused "a bundle signed by another key" 4 "E_KEY_ROLE: the release is signed by key" "comparing its fingerprint"
 spec 's/release.pub/none.pub/'

@@ -5,11 +5,11 @@ static void wrong_lines(void **state)
 {
     (void)state;
     static const struct {
-        const char *argv[6], *err;
+        const char *argv[7], *err;
     } cases[] = {
         {{PROGRAM, NULL}, "error: no verb given\n  fix: caisson help lists the verbs\n"},
         {{PROGRAM, "plam"}, "error: there is no verb \"plam\"\n  fix: did you mean \"plan\"?\n"},
-        {{PROGRAM, "bundle"}, "error: bundle needs one of: build, verify, inspect, list, licenses, sbom, diff\n"},
+        {{PROGRAM, "bundle"}, "error: bundle needs one of: build, verify, inspect, list, licenses, sbom, diff, split\n"},
         {{PROGRAM, "bundle", "biuld"},
          "error: there is no verb \"bundle biuld\"\n  fix: did you mean \"bundle build\"?\n"},
         {{PROGRAM, "plan", "--confg", "x"}, "error: plan has no option --confg\n  fix: did you mean --config?\n"},
@@ -24,6 +24,13 @@ static void wrong_lines(void **state)
          "option "
          "-q\"}}\n"},
         {{PROGRAM, "kubeconfig", "--hours", "9x"}, "error: --hours: \"9x\" is no whole number from 1 to 8760\n"},
+        {{PROGRAM, "bundle", "split", "x", "--size", "4XB"},
+         "error: --size: \"4XB\" is no size\n  fix: as in 4000000000, 700MB, 4GB or 4GiB\n"},
+        {{PROGRAM, "bundle", "split", "x", "--size=0"}, NULL},
+        {{PROGRAM, "bundle", "split", "x", "--size=-1"}, NULL},
+        {{PROGRAM, "bundle", "split", "x", "--size=GB"}, NULL},
+        {{PROGRAM, "bundle", "split", "x", "--size=9999999999GB"}, NULL},
+        {{PROGRAM, "bundle", "split", "none.csn.tar"}, NULL},
         {{PROGRAM, "p\033[2Jn"}, "error: there is no verb \"p?[2Jn\"\n  fix: caisson help lists the verbs\n"},
         {{PROGRAM, "completion", "ksh"}, "error: no completion for \"ksh\"\n  fix: did you mean zsh?\n"},
         {{PROGRAM, "bundle", "inspect", "x.csn.tar", "-cnone.yaml"}, NULL},
@@ -134,7 +141,9 @@ static void bash_completes(void **state)
     (void)state;
     offers("caisson pl", "plan\n");
     offers("caisson init --na", "--name\n");
-    offers("caisson bundle ", "build verify inspect list licenses sbom diff\n");
+    offers("caisson bundle ", "build verify inspect list licenses sbom diff split\n");
+    offers("caisson bundle split ti", "tiny.yaml\n");
+    offers("caisson bundle split --s", "--size\n");
     offers("caisson -c ti", "tiny.yaml\n");
     offers("caisson -c x.yaml reset --y", "--yes\n");
     offers("caisson plan -o ", "text json\n");
