@@ -11,7 +11,7 @@
 
 enum { CHUNK = 1 << 20 };
 
-static struct err *stream(const struct bundle *b, const struct member *m, blob_sink sink, void *self)
+static struct err *stream(const struct bundle *b, const struct member *m, bundle_sink sink, void *self)
 {
     OWN_SHA256 struct sha256 *hash = NULL;
     OWN_FREE char *chunk = malloc(CHUNK);
@@ -34,7 +34,7 @@ static struct err *stream(const struct bundle *b, const struct member *m, blob_s
     return NULL;
 }
 
-struct err *blob_stream(const struct bundle *b, const struct member *m, blob_sink sink, void *self)
+struct err *blob_stream(const struct bundle *b, const struct member *m, bundle_sink sink, void *self)
 {
     return err_wrap(stream(b, m, sink, self), "%s: member %s at byte %llu", b->path, m->path,
                     (unsigned long long)m->at);
@@ -43,7 +43,8 @@ struct err *blob_stream(const struct bundle *b, const struct member *m, blob_sin
 static const struct member *find(const struct bundle *b, const char *digest)
 {
     const char *hex = str_starts(digest, "sha256:") ? digest + 7 : digest;
-    return members_find(&b->members, hex);
+    const struct member *m = members_find(&b->members, hex);
+    return m && m->at ? m : NULL;
 }
 
 static struct err *must_find(const struct member **ret, const struct bundle *b, const char *digest)
@@ -85,9 +86,14 @@ static struct err *to_fd(void *self, const void *p, size_t n)
     return fd_write_all(*(const int *)self, p, n);
 }
 
-struct err *bundle_copy(const struct bundle *b, const char *digest, int out_fd)
+struct err *bundle_stream(const struct bundle *b, const char *digest, bundle_sink sink, void *self)
 {
     const struct member *m;
     TRY(must_find(&m, b, digest));
-    return blob_stream(b, m, to_fd, &out_fd);
+    return blob_stream(b, m, sink, self);
+}
+
+struct err *bundle_copy(const struct bundle *b, const char *digest, int out_fd)
+{
+    return bundle_stream(b, digest, to_fd, &out_fd);
 }

@@ -1,6 +1,8 @@
 #include "bundle/bundle.h"
 
+#include "base/file.h"
 #include "base/str.h"
+#include "bundle/delta.h"
 #include "bundle/format.h"
 #include "bundle/head.h"
 #include "bundle/inside.h"
@@ -8,6 +10,7 @@
 #include "bundle/trust.h"
 #include "bundle/walk.h"
 #include "crypt/digest.h"
+#include "pack/ustar_write.h"
 
 #include <errno.h>
 #include <string.h>
@@ -43,11 +46,22 @@ static void trust_done(struct trust_result *t)
     free(t->product);
 }
 
-static struct err *read_head(struct bundle *b, const char *const trust[], size_t n_trust)
+static struct err *check_full(const struct bundle *b)
+{
+    if (!b->delta)
+        return NULL;
+    return err_hint(
+        err_new(ERR_UNTRUSTED, "%s: E_FORMAT: a delta bundle, which has only what an older one lacks", b->path),
+        "make the full one first: caisson bundle join %s --base OLDER-BUNDLE --out FILE", b->path);
+}
+
+static struct err *read_head(struct bundle *b, const char *const trust[], size_t n_trust, bool delta)
 {
     OWN(head_done) struct head head = {0};
     OWN(trust_done) struct trust_result who = {0};
     TRY(head_read(&head, b->source));
+    b->delta = head.delta;
+    TRY(delta ? NULL : check_full(b));
     TRY(trust_check(&who, &head, b->path, trust, n_trust));
     memcpy(b->signer, who.signer, sizeof b->signer);
     b->mtime = head.mtime;
@@ -58,6 +72,7 @@ static struct err *read_head(struct bundle *b, const char *const trust[], size_t
     if (!e)
         e = release_check_digests(b->release, &b->members);
     TRY_CTX(e, "%s: member caisson/release.json at byte %llu", b->path, (unsigned long long)head.release_at);
+    TRY(b->delta ? delta_places(&b->members, b->source, b->mtime) : NULL);
     return check_root_agrees(b, &who);
 }
 
@@ -70,17 +85,27 @@ static struct err *with_way_out(struct err *e)
                     "it is not the file that was signed: get it again from where you trust it; nothing of it was used");
 }
 
-struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
+static struct err *open_as(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust, bool delta)
 {
     OWN_BUNDLE struct bundle *b = calloc(1, sizeof *b);
     if (!b)
         return err_os(ENOMEM, "bundle %s", path);
     TRY(source_open(&b->source, path));
     b->path = source_path(b->source);
-    TRY(with_way_out(source_blame(b->source, read_head(b, trust, n_trust))));
+    TRY(with_way_out(source_blame(b->source, read_head(b, trust, n_trust, delta))));
     TRY(with_way_out(source_blame(b->source, read_index(b))));
     *ret = TAKE(b);
     return NULL;
+}
+
+struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
+{
+    return open_as(ret, path, trust, n_trust, false);
+}
+
+struct err *bundle_open_delta(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
+{
+    return open_as(ret, path, trust, n_trust, true);
 }
 
 struct err *bundle_look(const struct source *s)
@@ -118,6 +143,20 @@ static struct err *count(void *self, const void *p, size_t n)
     return NULL;
 }
 
+/* True when the member `name` comes later in the file. */
+static bool is_behind(const struct walk *w, const char *name)
+{
+    struct walk ahead = *w;
+    bool end = false;
+    struct err *e = NULL;
+    do
+        e = walk_next(&end, &ahead);
+    while (!e && !end && strcmp(ahead.entry.name, name) != 0);
+    bool found = !e && !end;
+    err_free(e);
+    return found;
+}
+
 /* The member that the file has where release.json wants `want`. */
 static struct err *check_place(const struct bundle *b, const struct walk *w, const struct member *want)
 {
@@ -127,7 +166,10 @@ static struct err *check_place(const struct bundle *b, const struct walk *w, con
                                                      (unsigned long long)w->entry.size, (unsigned long long)want->size);
     for (size_t i = 0; i < b->members.n; i++)
         if (strcmp(w->entry.name, b->members.at[i].path) == 0)
-            return err_new(ERR_UNTRUSTED, "E_ORDER: %s belongs here", want->path);
+            return err_new(ERR_UNTRUSTED,
+                           is_behind(w, want->path) ? "E_ORDER: %s belongs here"
+                                                    : "E_MISSING: %s belongs here, and the file does not have it",
+                           want->path);
     return err_new(ERR_UNTRUSTED, "E_EXTRA: not in release.json, which has %s here", want->path);
 }
 
@@ -138,6 +180,8 @@ static struct err *verify_members(const struct bundle *b, struct meter *meter)
     bool end;
     for (size_t i = 0; i < b->members.n; i++) {
         const struct member *m = &b->members.at[i];
+        if (!m->at)
+            continue;
         TRY(walk_next(&end, &w));
         if (end)
             return err_new(ERR_UNTRUSTED, "%s: E_MISSING: the bundle ends at byte %llu, before member %s", b->path,
@@ -155,14 +199,53 @@ static struct err *verify_members(const struct bundle *b, struct meter *meter)
 
 struct err *bundle_verify(const struct bundle *b, bundle_progress progress, void *self)
 {
-    struct meter meter = {
-        .call = progress, .self = self, .total = (uint64_t)doc_int(b->release, "predicate.totals.bytes", 0)};
+    struct meter meter = {.call = progress, .self = self};
+    for (size_t i = 0; i < b->members.n; i++)
+        meter.total += b->members.at[i].at ? b->members.at[i].size : 0;
     source_sequential(b->source);
     TRY(with_way_out(source_blame(b->source, verify_members(b, &meter))));
-    return with_way_out(oci_check_closure(b));
+    return b->delta ? NULL : with_way_out(oci_check_closure(b));
+}
+
+/* ---- write again ---- */
+
+uint64_t bundle_head_size(const struct bundle *b)
+{
+    return b->members.at[0].at;
+}
+
+int64_t bundle_time(const struct bundle *b)
+{
+    return b->mtime;
+}
+
+static struct err *copy_bytes(const struct bundle *b, uint64_t from, uint64_t to, int fd)
+{
+    char chunk[1 << 14];
+    while (from < to) {
+        size_t n = to - from < sizeof chunk ? (size_t)(to - from) : sizeof chunk;
+        TRY_CTX(source_read(b->source, chunk, n, from), "%s", b->path);
+        TRY(fd_write_all(fd, chunk, n));
+        from += n;
+    }
+    return NULL;
+}
+
+struct err *bundle_head_write(const struct bundle *b, bool delta, int out_fd)
+{
+    const char *format = delta ? FORMAT_DELTA : FORMAT_FULL;
+    uint64_t at = ustar_span(strlen(FORMAT_LAYOUT)), behind = at + ustar_span(strlen(format)); /* both fill one block */
+    TRY(copy_bytes(b, 0, at, out_fd));
+    TRY(ustar_write_member(out_fd, "caisson/format", b->mtime, format, strlen(format)));
+    return copy_bytes(b, behind, bundle_head_size(b), out_fd);
 }
 
 /* ---- what it says ---- */
+
+bool bundle_is_delta(const struct bundle *b)
+{
+    return b->delta;
+}
 
 const struct doc *bundle_release(const struct bundle *b)
 {
@@ -189,6 +272,14 @@ const char *bundle_path(const struct bundle *b)
     return b->path;
 }
 
+static int64_t missing(const struct bundle *b)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < b->members.n; i++)
+        n += !b->members.at[i].at;
+    return n;
+}
+
 struct doc *bundle_receipt(const struct bundle *b)
 {
     static const char *const copied[] = {"product", "profile", "channel", "version", "epoch", "sequence"};
@@ -201,5 +292,7 @@ struct doc *bundle_receipt(const struct bundle *b)
     doc_set_int(receipt, "rootVersion", 1);
     doc_set_int(receipt, "members", (int64_t)b->members.n);
     doc_set_int(receipt, "bytes", (int64_t)(b->members.end_at + 2 * (uint64_t)USTAR_BLOCK));
+    if (b->delta)
+        doc_set_int(receipt, "missing", missing(b));
     return receipt;
 }

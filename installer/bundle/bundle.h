@@ -22,6 +22,10 @@ struct bundle;
  * ERR_USAGE when a file cannot be opened or `trust` is empty; ERR_UNTRUSTED for every refusal.
  */
 struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust) ERR_MUST;
+/* The same, but it may be a delta: a bundle without some of its release's blobs (bundle_blob() says which it has). */
+struct err *bundle_open_delta(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
+    ERR_MUST;
+bool bundle_is_delta(const struct bundle *b);
 /* For those who copy bytes and trust nobody: ERR_UNTRUSTED unless the bytes begin with the head of a bundle. */
 struct err *bundle_look(const struct source *s) ERR_MUST;
 void bundle_free(struct bundle *b);
@@ -33,7 +37,8 @@ typedef bool (*bundle_progress)(void *self, uint64_t done, uint64_t total);
 
 /*
  * Reads every byte behind the head once: each member's header, size, digest and padding, the end mark, the end of
- * the file; then walks index.json: every image and artifact complete, no blob without a use. `progress` may be NULL.
+ * the file; then walks index.json: every image and artifact complete, no blob without a use (not for a delta, which
+ * cannot know). `progress` may be NULL.
  */
 struct err *bundle_verify(const struct bundle *b, bundle_progress progress, void *self) ERR_MUST;
 
@@ -56,8 +61,22 @@ bool bundle_blob(const struct bundle *b, const char *digest, uint64_t *ret_size)
 struct err *bundle_read(struct buf *out, const struct bundle *b, const char *digest) ERR_MUST;
 /* Streams a blob to `out_fd`; its digest is checked at the end: on an error what was written must be thrown away. */
 struct err *bundle_copy(const struct bundle *b, const char *digest, int out_fd) ERR_MUST;
+/* Called for each block of a blob as it is read. */
+typedef struct err *(*bundle_sink)(void *self, const void *p, size_t n);
+/* The same, block by block to `sink`. */
+struct err *bundle_stream(const struct bundle *b, const char *digest, bundle_sink sink, void *self) ERR_MUST;
+
+/* ---- for who writes a bundle out of bundles ---- */
+
+/* Bytes of the head, up to the header of index.json. */
+uint64_t bundle_head_size(const struct bundle *b);
+/* Writes the head as it is, but for its second member: that of a delta or of a full bundle. */
+struct err *bundle_head_write(const struct bundle *b, bool delta, int out_fd) ERR_MUST;
+/* The time of every member. */
+int64_t bundle_time(const struct bundle *b);
+
 /*
  * What a verification established, for people and for the record: path, release digest, product, profile, version,
- * root version, signing key, members, bytes.
+ * root version, signing key, members, bytes; of a delta also how many members are missing.
  */
 struct doc *bundle_receipt(const struct bundle *b);

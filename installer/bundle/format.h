@@ -4,6 +4,7 @@
 
 #define FORMAT_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}" /* all of the member oci-layout */
 #define FORMAT_FULL "caisson-bundle 1 full\n"              /* all of the member caisson/format */
+#define FORMAT_DELTA "caisson-bundle 1 delta\n"            /* the same, of a delta */
 
 #define FORMAT_STATEMENT "https://in-toto.io/Statement/v1"
 #define FORMAT_PREDICATE "https://caisson.dev/release/v1"

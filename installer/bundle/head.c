@@ -74,23 +74,25 @@ static struct err *classify(struct name *ret, const char *s)
     return err_new(ERR_UNTRUSTED, "E_NAME: no member of a bundle has this name");
 }
 
+static bool is_text(const struct buf *b, const char *text)
+{
+    return strcmp(buf_text(b), text) == 0 && b->len == strlen(text);
+}
+
 static struct err *must_equal(const struct walk *w, const char *want, const char *what)
 {
     OWN_BUF struct buf got = {0};
     TRY(walk_body(&got, w, 64));
-    if (strcmp(buf_text(&got), want) != 0 || got.len != strlen(want))
-        return err_new(ERR_UNTRUSTED, "E_FORMAT: %s", what);
-    return NULL;
+    return is_text(&got, want) ? NULL : err_new(ERR_UNTRUSTED, "E_FORMAT: %s", what);
 }
 
-static struct err *read_format(const struct walk *w)
+static struct err *read_format(struct head *h, const struct walk *w)
 {
     OWN_BUF struct buf got = {0};
     TRY(walk_body(&got, w, 64));
-    if (strcmp(buf_text(&got), FORMAT_FULL) == 0 && got.len == strlen(FORMAT_FULL))
+    h->delta = is_text(&got, FORMAT_DELTA);
+    if (h->delta || is_text(&got, FORMAT_FULL))
         return NULL;
-    if (str_starts(buf_text(&got), "caisson-bundle 1 delta"))
-        return err_new(ERR_UNTRUSTED, "E_FORMAT: a delta bundle; this caisson reads full bundles");
     if (str_starts(buf_text(&got), "caisson-bundle 1 "))
         return err_new(ERR_UNTRUSTED, "E_FORMAT: not a bundle of format 1");
     return err_new(ERR_UNTRUSTED, "E_FORMAT: another format; this bundle needs a newer caisson than %s",
@@ -144,7 +146,7 @@ static struct err *read_member(struct head *h, const struct walk *w, const struc
     case LAYOUT:
         return must_equal(w, FORMAT_LAYOUT, "not an OCI image layout 1.0.0");
     case FORMAT:
-        return read_format(w);
+        return read_format(h, w);
     case ROOT:
         return read_root(h, w, name);
     case ROOT_SIG:

@@ -24,6 +24,7 @@ struct head {
     uint64_t root_at, release_at; /* offsets of their headers */
     uint64_t index_at;            /* offset of index.json's header: where release.json's member list begins */
     int64_t mtime;
+    bool delta; /* some of the release's blobs are not in the file */
 };
 
 /* Reads the head. Nothing in it is interpreted beyond names and sizes. */

@@ -11,11 +11,9 @@ struct bundle {
     char digest[65]; /* of release.json */
     char signer[65];
     int64_t mtime; /* of every member */
+    bool delta;
     struct members members;
 };
 
-/* Called for each block of a blob as it is read. */
-typedef struct err *(*blob_sink)(void *self, const void *p, size_t n);
-
 /* Reads a member's body through its digest; an error names member and offset. `sink` may be NULL. */
-struct err *blob_stream(const struct bundle *b, const struct member *m, blob_sink sink, void *self) ERR_MUST;
+struct err *blob_stream(const struct bundle *b, const struct member *m, bundle_sink sink, void *self) ERR_MUST;

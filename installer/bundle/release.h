@@ -8,7 +8,7 @@ struct member {
     const char *path;
     const char *hex; /* of its sha256 */
     uint64_t size;
-    uint64_t at; /* offset of its header in the file */
+    uint64_t at; /* offset of its header in the file; 0: a delta without it */
 };
 
 struct members {

@@ -2,7 +2,6 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "cluster/cluster.h"
 #include "doc/schema.h"
 #include "supply/build.h"
 #include "supply/compare.h"
@@ -14,23 +13,37 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum { TRUST_MAX = 32, EXIT_DIFFERENT = 2 };
+enum { EXIT_DIFFERENT = 2 };
 
 /* ---- verify, inspect, list, licenses, sbom, diff ---- */
 
-/* Opens the i-th operand with --trust, or with the keys that the cluster's file trusts. */
-static struct err *open_bundle(struct bundle **ret, struct cli *x, int i)
+struct err *keys_choose(struct keys *k, struct cli *x, const char *path)
 {
-    const char *trust[TRUST_MAX], *path = args_operand(&x->args, i);
-    OWN(cluster_freep) struct cluster *c = NULL;
-    size_t n = args_all(&x->args, "trust", trust, TRUST_MAX);
-    if (n)
-        return bundle_open(ret, path, trust, n);
+    k->n = args_all(&x->args, "trust", k->given, TRUST_MAX);
+    k->at = k->given;
+    if (k->n)
+        return NULL;
     if (!args_has(&x->args, "config") && !file_exists(AT_FDCWD, x->run.file))
         return err_hint(err_new(ERR_USAGE, "whose key must have signed %s?", path),
                         "give its public key: --trust FILE.pub");
-    TRY(cluster_load(&c, x->run.file));
-    return bundle_open(ret, path, (const char *const *)c->trust.at, c->trust.n);
+    TRY(cluster_load(&k->cluster, x->run.file));
+    k->at = (const char *const *)k->cluster->trust.at;
+    k->n = k->cluster->trust.n;
+    return NULL;
+}
+
+void keys_done(struct keys *k)
+{
+    cluster_free(k->cluster);
+}
+
+/* Opens the i-th operand. */
+static struct err *open_bundle(struct bundle **ret, struct cli *x, int i)
+{
+    OWN_KEYS struct keys keys = {0};
+    const char *path = args_operand(&x->args, i);
+    TRY(keys_choose(&keys, x, path));
+    return bundle_open(ret, path, keys.at, keys.n);
 }
 
 static bool verify_progress(void *self, uint64_t done, uint64_t total)
@@ -42,8 +55,11 @@ static bool verify_progress(void *self, uint64_t done, uint64_t total)
 
 struct err *run_bundle_verify(struct cli *x, struct doc **ret)
 {
+    OWN_KEYS struct keys keys = {0};
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x, 0));
+    const char *path = args_operand(&x->args, 0);
+    TRY(keys_choose(&keys, x, path));
+    TRY(bundle_open_delta(&b, path, keys.at, keys.n));
     TRY(bundle_verify(b, verify_progress, x));
     *ret = bundle_receipt(b);
     return NULL;
@@ -58,6 +74,9 @@ void show_bundle_verify(FILE *out, const struct cli *x, const struct doc *d)
                   doc_text(d, "product"), doc_text(d, "profile"), doc_text(d, "version"), doc_text(d, "sequence"), size,
                   doc_text(d, "members"));
     (void)fprintf(out, "release %s\nsigned by %s\n", doc_text(d, "digest"), doc_text(d, "signer"));
+    if (doc_get(d, "missing"))
+        (void)fprintf(out, "a delta without %s of these members: caisson bundle join makes it a bundle\n",
+                      doc_text(d, "missing"));
 }
 
 struct err *run_bundle_inspect(struct cli *x, struct doc **ret)

@@ -61,14 +61,13 @@ static const struct opt build_opts[] = {
     {0},
 };
 
-static const struct opt read_opts[] = {
-    {.name = "trust",
-     .arg = "PUB",
-     .word = WORD_FILE,
-     .many = true,
-     .help = "public key to check it against (those of the cluster's file); may be given again"},
-    {0},
-};
+#define READ_OPT                                                                                                       \
+    {                                                                                                                  \
+        .name = "trust", .arg = "PUB", .word = WORD_FILE, .many = true,                                                \
+        .help = "public key to check it against (those of the cluster's file); may be given again"                     \
+    }
+
+static const struct opt read_opts[] = {READ_OPT, {0}};
 
 static const struct opt sbom_opts[] = {
     {.name = "format", .arg = "FORMAT", .word = WORD_SBOM, .help = "cyclonedx or spdx (cyclonedx)"},
@@ -83,6 +82,17 @@ static const struct opt sbom_opts[] = {
 static const struct opt split_opts[] = {
     {.name = "size", .arg = "SIZE", .help = "most bytes of a part: 700MB, 4GB, 4GiB (4GB, which every FAT holds)"},
     {.name = "out", .arg = "DIR", .word = WORD_FOLDER, .help = "folder for the parts (the current one)"},
+    {0},
+};
+
+static const struct opt delta_opts[] = {
+    {.name = "base",
+     .arg = "FILE",
+     .word = WORD_FILE,
+     .many = true,
+     .help = "older bundle (needed); may be given again"},
+    {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "file to write (needed)"},
+    READ_OPT,
     {0},
 };
 
@@ -244,6 +254,28 @@ const struct verb verbs[] = {
          "all beside it, are read as one file and never joined.\n",
      .run = run_bundle_split,
      .show = show_bundle_split},
+    {.name = "bundle delta",
+     .operands = "NEW",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FILE,
+     .summary = "make a small bundle of what a release has and older ones lack",
+     .opts = delta_opts,
+     .notes = "It goes to who has the older bundles; `caisson bundle join` makes the full bundle there. No chain: any "
+              "bundles can\n"
+              "be bases, of any release.\n",
+     .run = run_bundle_delta,
+     .show = show_bundle_delta},
+    {.name = "bundle join",
+     .operands = "DELTA",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FILE,
+     .summary = "make the full bundle again, byte for byte, from a delta and its bases",
+     .opts = delta_opts,
+     .notes = "Exit status: 4 when a blob is in no base, or is not as it was signed.\n",
+     .run = run_bundle_join,
+     .show = show_bundle_join},
     {.name = "key generate",
      .operands = "NAME",
      .least = 1,

@@ -1,6 +1,22 @@
 /* verbs: what the rows of the table call. */
 #pragma once
 #include "cli/cli.h"
+#include "cluster/cluster.h"
+
+enum { TRUST_MAX = 32 };
+
+/* The public keys to check bundles against: those of --trust, or those that the cluster's file trusts. */
+struct keys {
+    const char *const *at;
+    size_t n;
+    const char *given[TRUST_MAX];
+    struct cluster *cluster;
+};
+
+/* bundle_verbs.c; `path` is the bundle, for the words. */
+struct err *keys_choose(struct keys *k, struct cli *x, const char *path) ERR_MUST;
+void keys_done(struct keys *k);
+#define OWN_KEYS OWN(keys_done)
 
 /* cluster_verbs.c */
 struct err *run_init(struct cli *x, struct doc **ret) ERR_MUST;
@@ -47,6 +63,10 @@ void show_bundle_diff(FILE *out, const struct cli *x, const struct doc *d);
 /* parts_verbs.c: bundles that are more or less than one file */
 struct err *run_bundle_split(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_split(FILE *out, const struct cli *x, const struct doc *d);
+struct err *run_bundle_delta(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_delta(FILE *out, const struct cli *x, const struct doc *d);
+struct err *run_bundle_join(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_join(FILE *out, const struct cli *x, const struct doc *d);
 
 /* own_verbs.c: about the program itself, and keys */
 struct err *run_key_generate(struct cli *x, struct doc **ret) ERR_MUST;

@@ -104,7 +104,7 @@ static struct err *check_space(const struct split *s)
 
 /* ---- cut ---- */
 
-static struct err *copy(struct split *s, struct part *p, int fd)
+static struct err *copy(struct split *s, struct part *p, const struct output *out)
 {
     OWN_SHA256 struct sha256 *hash = NULL;
     TRY(sha256_new(&hash));
@@ -112,7 +112,7 @@ static struct err *copy(struct split *s, struct part *p, int fd)
         size_t n = left < CHUNK ? (size_t)left : CHUNK;
         TRY_CTX(source_read(s->source, s->chunk, n, s->done), "%s", s->o->file);
         TRY(sha256_add(hash, s->chunk, n));
-        TRY(fd_write_all(fd, s->chunk, n));
+        TRY_CTX(fd_write_all(out->fd, s->chunk, n), "%s", out->path);
         left -= n;
         s->done += n;
         TRY(part_check_to(&s->check, s->source, s->done));
@@ -129,7 +129,7 @@ static struct err *write_part(struct split *s, size_t i)
     if (!path)
         return err_os(ENOMEM, "split %s", s->o->file);
     TRY(output_open(&out, path, s->parts.at[i].size));
-    TRY_CTX(copy(s, &s->parts.at[i], out.fd), "%s", path);
+    TRY(copy(s, &s->parts.at[i], &out));
     return output_commit(&out);
 }
 

@@ -273,6 +273,26 @@ expect "bundle split of what is no bundle" 4 "E_FORMAT" "" "$caisson" bundle spl
 expect "bundle split into a folder that is not there" 64 "folder none: No such file" "make it first" "$caisson" bundle split good.tar --out none
 expect "bundle split into too many parts" 64 "at most 256" "--size" "$caisson" bundle split good.tar --size $((size / 300))
 rm good.tar.*
+cp "$work/tiny.yaml" "$work/newer.yaml" && sed -i 's/1.0.0/1.0.1/' "$work/newer.yaml"
+run "$caisson" bundle build --profile "$work/newer.yaml" --bundles "$work/bundles" --key release.key --out newer.tar --sequence 2
+run "$caisson" bundle delta newer.tar --base good.tar --out delta.tar --trust release.pub
+check "a delta is made" test "$status" = 0
+spec 's/good.tar/delta.tar/'
+refused "a delta in place of a bundle" 4 "E_FORMAT: a delta bundle" "caisson bundle join $work/c/delta.tar --base"
+for verb in inspect list; do
+    expect "a delta in place of a bundle: bundle $verb" 4 "E_FORMAT: a delta bundle" "caisson bundle join" "$caisson" bundle $verb delta.tar
+done
+run "$caisson" bundle verify delta.tar
+check "bundle verify says what a delta is" test "$status-$(grep -c 'a delta without' "$work/out")" = 0-1
+expect "bundle join without the base" 4 "delta.tar: E_MISSING: no base has sha256:" "--base FILE" "$caisson" bundle join delta.tar --base delta.tar --out full.tar
+expect "bundle join of a full bundle" 64 "good.tar: a full bundle already" "as it is" "$caisson" bundle join good.tar --base good.tar --out full.tar
+expect "bundle join into a folder that is not there" 64 "none/full.tar.new: No such file" "folder" "$caisson" bundle join delta.tar --base good.tar --out none/full.tar
+expect "bundle join with a missing base" 64 "none.tar: No such file" "right?" "$caisson" bundle join delta.tar --base none.tar --out full.tar
+expect "bundle delta, and whose key" 64 "whose key must have signed c/newer.tar?" "--trust" env -C "$work" "$caisson" bundle delta c/newer.tar --base good.tar --out full.tar
+check "nothing was made of that" test ! -e full.tar
+run "$caisson" bundle join delta.tar --base good.tar --out full.tar
+check "bundle join makes the bundle again" cmp newer.tar full.tar
+rm newer.tar delta.tar full.tar
 spec 's/release.pub/other.pub/'
 refused "a bundle signed by another key" 4 "E_KEY_ROLE: the release is signed by key" "comparing its fingerprint"
 spec 's/release.pub/none.pub/'

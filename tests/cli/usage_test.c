@@ -9,7 +9,7 @@ static void wrong_lines(void **state)
     } cases[] = {
         {{PROGRAM, NULL}, "error: no verb given\n  fix: caisson help lists the verbs\n"},
         {{PROGRAM, "plam"}, "error: there is no verb \"plam\"\n  fix: did you mean \"plan\"?\n"},
-        {{PROGRAM, "bundle"}, "error: bundle needs one of: build, verify, inspect, list, licenses, sbom, diff, split\n"},
+        {{PROGRAM, "bundle"}, "error: bundle needs one of: build, verify, inspect, list, licenses, sbom, diff, split, delta, join\n"},
         {{PROGRAM, "bundle", "biuld"},
          "error: there is no verb \"bundle biuld\"\n  fix: did you mean \"bundle build\"?\n"},
         {{PROGRAM, "plan", "--confg", "x"}, "error: plan has no option --confg\n  fix: did you mean --config?\n"},
@@ -31,6 +31,11 @@ static void wrong_lines(void **state)
         {{PROGRAM, "bundle", "split", "x", "--size=GB"}, NULL},
         {{PROGRAM, "bundle", "split", "x", "--size=9999999999GB"}, NULL},
         {{PROGRAM, "bundle", "split", "none.csn.tar"}, NULL},
+        {{PROGRAM, "bundle", "delta"}, "error: bundle delta needs NEW\n  fix: caisson bundle delta NEW\n"},
+        {{PROGRAM, "bundle", "join", "x", "--base", "y"},
+         "error: bundle join needs --base FILE and --out FILE\n  fix: caisson bundle join --help\n"},
+        {{PROGRAM, "bundle", "delta", "x", "--out", "y"},
+         "error: bundle delta needs --base FILE and --out FILE\n  fix: caisson bundle delta --help\n"},
         {{PROGRAM, "p\033[2Jn"}, "error: there is no verb \"p?[2Jn\"\n  fix: caisson help lists the verbs\n"},
         {{PROGRAM, "completion", "ksh"}, "error: no completion for \"ksh\"\n  fix: did you mean zsh?\n"},
         {{PROGRAM, "bundle", "inspect", "x.csn.tar", "-cnone.yaml"}, NULL},
@@ -141,7 +146,7 @@ static void bash_completes(void **state)
     (void)state;
     offers("caisson pl", "plan\n");
     offers("caisson init --na", "--name\n");
-    offers("caisson bundle ", "build verify inspect list licenses sbom diff split\n");
+    offers("caisson bundle ", "build verify inspect list licenses sbom diff split delta join\n");
     offers("caisson bundle split ti", "tiny.yaml\n");
     offers("caisson bundle split --s", "--size\n");
     offers("caisson -c ti", "tiny.yaml\n");
