@@ -8,10 +8,10 @@
 #include "pack/ustar_write.h"
 #include "supply/assemble.h"
 #include "supply/keys.h"
+#include "supply/output.h"
 #include "supply/statement.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -142,31 +142,26 @@ static struct err *write_blobs(int fd, const struct job *j)
     return ustar_write_end(fd);
 }
 
-static struct err *write_new(const char *tmp, const struct job *j, uint64_t *ret_bytes)
+/* What the file will have at least: all of it but a few headers. */
+static uint64_t space_needed(const struct job *j)
 {
-    const char *out = j->recipe.opts->out;
-    OWN_FD int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    struct stat st;
-    if (fd < 0)
-        return err_as(err_os(errno, "create %s", tmp), ERR_USAGE);
-    TRY(write_head(fd, j));
-    TRY(write_blobs(fd, j));
-    /* The mode is stated: a bundle is for everybody, whatever the umask says. */
-    if (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || fstat(fd, &st) < 0 || rename(tmp, out) < 0)
-        return err_os(errno, "write %s", out);
-    *ret_bytes = (uint64_t)st.st_size;
-    return file_sync_parent(AT_FDCWD, out);
+    uint64_t bytes = j->release.len + j->index.len;
+    for (size_t i = 0; i < j->assembly.content.n; i++)
+        bytes += ustar_span(j->assembly.content.at[i].size);
+    return bytes;
 }
 
 static struct err *write_bundle(const struct job *j, uint64_t *ret_bytes)
 {
-    OWN_FREE char *tmp = str_fmt("%s.%ld.new", j->recipe.opts->out, (long)getpid());
-    if (!tmp)
-        return err_os(ENOMEM, "bundle");
-    struct err *e = write_new(tmp, j, ret_bytes);
-    if (e)
-        (void)unlink(tmp); /* gone already when it was the last step that failed */
-    return e;
+    OWN_OUTPUT struct output out = {.fd = -1};
+    struct stat st;
+    TRY(output_open(&out, j->recipe.opts->out, space_needed(j)));
+    TRY(write_head(out.fd, j));
+    TRY(write_blobs(out.fd, j));
+    if (fstat(out.fd, &st) < 0)
+        return err_os(errno, "%s", out.path);
+    *ret_bytes = (uint64_t)st.st_size;
+    return output_commit(&out);
 }
 
 /* ---- all of it ---- */
