@@ -1,6 +1,7 @@
 /*
  * libFuzzer target: the whole file, header to end mark. The input is a list of changes to a good bundle: 4 bytes place,
- * 1 byte kind and count, then bytes. Whatever is not the good bundle itself must be refused as untrusted.
+ * 1 byte kind and count, then bytes. Whatever is not the good bundle itself must be refused as untrusted; a delta may
+ * come out where one is looked for.
  */
 #include "forge.h"
 
@@ -66,10 +67,19 @@ static void changed(struct buf *file, const uint8_t *p, size_t n)
     }
 }
 
-static struct err *check(void)
+/* Whoever takes deltas too meets the same refusals. */
+static struct err *check_delta(bool *ret_delta, const char *path)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    OWN_FREE char *path = str_fmt("/proc/self/fd/%d", fd);
+    const char *trust = good->pub_path;
+    TRY(bundle_open_delta(&b, path, &trust, 1));
+    *ret_delta = bundle_is_delta(b);
+    return bundle_verify(b, NULL, NULL);
+}
+
+static struct err *check(const char *path)
+{
+    OWN_BUNDLE struct bundle *b = NULL;
     const char *trust = good->pub_path;
     TRY(bundle_open(&b, path, &trust, 1));
     return bundle_verify(b, NULL, NULL);
@@ -84,9 +94,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     if (ftruncate(fd, 0) != 0 || pwrite(fd, buf_text(&file), file.len, 0) != (ssize_t)file.len)
         abort();
     bool same = file.len == good->file.len && memcmp(file.at, good->file.at, file.len) == 0;
-    struct err *e = check();
+    bool delta = false;
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    struct err *e = check(path), *d = check_delta(&delta, path);
     if (same ? e != NULL : !e || err_kind(e) != ERR_UNTRUSTED)
         abort();
+    if (d ? same || err_kind(d) != ERR_UNTRUSTED : !same && !delta)
+        abort();
     err_free(e);
+    err_free(d);
     return 0;
 }
