@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "crypt/digest.h"
+#include "pack/layer.h"
 #include "supply/goinfo.h"
 
 #include <errno.h>
@@ -48,44 +49,137 @@ static struct err *write_note(const char *note, const struct doc *d)
 
 /* ---- looking ---- */
 
-static struct err *look(struct doc **ret, const char *path, const char *hex)
+/* Checks the file's digest while both are made, and goes back to its beginning. */
+static struct err *digest_checked(struct digest_pair *ret, int fd, const char *path, const char *hex)
+{
+    TRY_CTX(digest_pair_fd(ret, fd), "%s", path);
+    if (strcmp(ret->sha256, hex) != 0)
+        return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: %s: sha256 is %s, wanted %s", path, ret->sha256, hex),
+                        "the cache is damaged: delete the file and fill the cache again");
+    return lseek(fd, 0, SEEK_SET) < 0 ? err_os(errno, "%s", path) : NULL;
+}
+
+/* What the bytes of a program say, put beside its digests. */
+static struct err *add_program(struct doc *to, int fd)
+{
+    struct doc *go = NULL;
+    TRY(goinfo_read(&go, fd));
+    if (go)
+        doc_set(to, "go", go);
+    if (goinfo_is_elf(fd))
+        doc_set_bool(to, "elf", true);
+    return NULL;
+}
+
+/* One thing to look at. */
+struct look {
+    const struct recipe *r;
+    const char *path, *hex, *what;
+    const char *suffix; /* of the note's name: one kind of note for each way of looking */
+    struct err *(*at)(struct doc *to, int fd, const struct look *l);
+    const char *step; /* for the progress function */
+};
+
+static struct err *look_at_file(struct doc *to, int fd, const struct look *l)
+{
+    TRY_CTX(add_program(to, fd), "%s", l->path);
+    return NULL;
+}
+
+/* ---- layers ---- */
+
+struct layer {
+    const struct look *l;
+    struct doc *files;
+};
+
+static struct err *add_layer_file(void *self, const struct layer_entry *e, int fd)
+{
+    const struct layer *layer = self;
+    struct digest_pair pair;
+    TRY(recipe_tell(layer->l->r, layer->l->step, 0, 1)); /* a layer may take a while: the operator may have enough */
+    if (e->link) {
+        doc_set_text(doc_set(layer->files, e->path, doc_new_map()), "link", e->link);
+        return NULL;
+    }
+    TRY(digest_pair_fd(&pair, fd));
+    struct doc *file = doc_set(layer->files, e->path, pair_doc(&pair));
+    doc_set_int(file, "mode", (int64_t)e->mode);
+    TRY_CTX(add_program(file, fd), "%s", e->path);
+    return NULL;
+}
+
+/* A file of the cache's folder that has no name. */
+static struct err *scratch_open(int *ret, const struct recipe *r)
+{
+    OWN_FREE char *path = str_fmt("%s/evidence/scratch.XXXXXX", r->opts->cache);
+    if (!path)
+        return err_os(ENOMEM, "evidence");
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0 || unlink(path) < 0)
+        return err_os(errno, "%s", path);
+    *ret = fd;
+    return NULL;
+}
+
+static struct err *look_at_layer(struct doc *to, int fd, const struct look *l)
+{
+    struct layer layer = {.l = l, .files = doc_set(to, "files", doc_new_map())};
+    OWN_FD int scratch = -1;
+    TRY(scratch_open(&scratch, l->r));
+    TRY_CTX(layer_read(fd, scratch, add_layer_file, &layer), "layer sha256:%s", l->hex);
+    return NULL;
+}
+
+/* ---- either ---- */
+
+static struct err *look(struct doc **ret, const struct look *l)
 {
     struct digest_pair pair;
-    struct doc *go = NULL;
-    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    OWN_FD int fd = open(l->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return err_hint(err_as(err_os(errno, "%s", path), ERR_USAGE), "fill the cache first");
-    TRY_CTX(digest_pair_fd(&pair, fd), "%s", path);
-    if (strcmp(pair.sha256, hex) != 0)
-        return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: %s: sha256 is %s, wanted %s", path, pair.sha256, hex),
-                        "the cache is damaged: delete the file and fill the cache again");
-    TRY_CTX(goinfo_read(&go, fd), "%s", path);
-    *ret = pair_doc(&pair);
-    doc_set_int(*ret, "schema", NOTE_SCHEMA);
-    if (goinfo_is_elf(fd))
-        doc_set_bool(*ret, "elf", true);
-    if (go)
-        doc_set(*ret, "go", go);
+        return err_hint(err_as(err_os(errno, "%s", l->path), ERR_USAGE), "fill the cache first");
+    TRY(digest_checked(&pair, fd, l->path, l->hex));
+    OWN_DOC struct doc *d = pair_doc(&pair);
+    doc_set_int(d, "schema", NOTE_SCHEMA);
+    TRY(l->at(d, fd, l));
+    *ret = TAKE(d);
     return NULL;
+}
+
+static struct err *find_or_look(struct doc **ret, struct look *l)
+{
+    OWN_FREE char *dir = str_fmt("%s/evidence", l->r->opts->cache);
+    OWN_FREE char *note = str_fmt("%s/evidence/%s%s.json", l->r->opts->cache, l->hex, l->suffix);
+    OWN_FREE char *step = str_fmt("look at %s", l->what);
+    OWN_DOC struct doc *d = NULL;
+    if (!dir || !note || !step)
+        return err_os(ENOMEM, "evidence");
+    if (find_note(ret, note, l->hex))
+        return NULL;
+    l->step = step;
+    TRY(recipe_tell(l->r, step, 0, 1));
+    TRY(file_mkdirs(AT_FDCWD, dir, 0755));
+    TRY_CTX(look(&d, l), "%s", l->what);
+    TRY(write_note(note, d));
+    TRY(recipe_tell(l->r, step, 1, 1));
+    /* What this build uses is what later ones will find: the same order too. */
+    return find_note(ret, note, l->hex) ? NULL : err_new(ERR_FAILED, "%s: cannot be read again", note);
 }
 
 struct err *evidence_file(struct doc **ret, const struct recipe *r, const char *path, const char *hex, const char *what)
 {
-    OWN_FREE char *dir = str_fmt("%s/evidence", r->opts->cache),
-                  *note = str_fmt("%s/evidence/%s.json", r->opts->cache, hex);
-    OWN_FREE char *step = str_fmt("look at %s", what);
-    OWN_DOC struct doc *d = NULL;
-    if (!dir || !note || !step)
-        return err_os(ENOMEM, "evidence");
-    if (find_note(ret, note, hex))
-        return NULL;
-    TRY(recipe_tell(r, step, 0, 1));
-    TRY_CTX(look(&d, path, hex), "%s", what);
-    TRY(file_mkdirs(AT_FDCWD, dir, 0755));
-    TRY(write_note(note, d));
-    TRY(recipe_tell(r, step, 1, 1));
-    *ret = TAKE(d);
-    return NULL;
+    return find_or_look(
+        ret, &(struct look){.r = r, .path = path, .hex = hex, .what = what, .suffix = "", .at = look_at_file});
+}
+
+struct err *evidence_layer(struct doc **ret, const struct recipe *r, const struct blob *b, const char *what)
+{
+    if (!b->path)
+        return err_new(ERR_UNTRUSTED, "%s: E_LAYER: sha256:%s is no layer", what, b->hex);
+    return find_or_look(
+        ret,
+        &(struct look){.r = r, .path = b->path, .hex = b->hex, .what = what, .suffix = ".layer", .at = look_at_layer});
 }
 
 struct err *evidence_blob(struct doc **ret, const struct recipe *r, const struct blob *b, const char *what)

@@ -14,14 +14,14 @@ struct work {
     const struct recipe *r;
     const struct assembly *a;
     struct doc *components, *dependencies;       /* of the document; borrowed */
-    struct strs blobs;                           /* of images, that are there already */
+    struct doc *blobs;                           /* of images, that are there already, by reference */
     struct doc *sums;                            /* of Go modules that are there already, by reference */
     struct doc *complete, *incomplete, *unknown; /* programs by what is known of their dependencies */
 };
 
 static void work_done(struct work *w)
 {
-    strs_done(&w->blobs);
+    doc_free(w->blobs);
     doc_free(w->sums);
     doc_free(w->complete);
     doc_free(w->incomplete);
@@ -212,26 +212,37 @@ static struct err *add_blob(struct doc **ret, const struct work *w, struct doc *
     return NULL;
 }
 
-static struct err *add_packed_file(struct work *w, struct doc *package, struct doc *depends, const struct doc *file,
-                                   const struct owner *owner)
+/* A file in a package or layer, of which `evidence` is known; {link} for a link. */
+static struct err *add_file(struct work *w, struct doc *inside, struct doc *programs, const char *path, int64_t mode,
+                            const struct doc *evidence, const struct owner *owner)
 {
-    const char *path = doc_text(file, "path"), *hex = doc_text(file, "sha256"), *link = doc_text(file, "link");
-    OWN_FREE char *ref = str_fmt("%s/%s", doc_text(package, "bom-ref"), path),
-                  *source = recipe_blob(w->r, hex ? hex : "");
-    OWN_DOC struct doc *evidence = NULL;
-    char mode[8];
-    if (!ref || !source)
+    OWN_FREE char *ref = str_fmt("%s/%s", doc_text(inside, "bom-ref"), path);
+    char text[8];
+    if (!ref)
         return err_os(ENOMEM, "%s", path);
-    struct doc *thing = doc_add(inner_list(package), thing_new("file", ref, path, owner));
-    if (link) {
-        add_property(thing, "caisson:link", link);
+    struct doc *thing = doc_add(inner_list(inside), thing_new("file", ref, path, owner));
+    if (doc_get(evidence, "link")) {
+        add_property(thing, "caisson:link", doc_text(evidence, "link"));
         return NULL;
     }
-    TRY(evidence_file(&evidence, w->r, source, hex, path));
     add_evidence(thing, evidence);
-    (void)snprintf(mode, sizeof mode, "%04o", (unsigned)doc_int(file, "mode", 0));
-    add_property(thing, "caisson:mode", mode);
-    return add_program(w, thing, depends, evidence);
+    (void)snprintf(text, sizeof text, "%04o", (unsigned)mode & 07777);
+    add_property(thing, "caisson:mode", text);
+    return add_program(w, thing, programs, evidence);
+}
+
+static struct err *add_packed_file(struct work *w, struct doc *package, struct doc *programs, const struct doc *file,
+                                   const struct owner *owner)
+{
+    const char *path = doc_text(file, "path"), *hex = doc_text(file, "sha256");
+    OWN_FREE char *source = hex ? recipe_blob(w->r, hex) : NULL;
+    OWN_DOC struct doc *evidence = NULL;
+    if (!hex)
+        return add_file(w, package, programs, path, 0, file, owner);
+    if (!source)
+        return err_os(ENOMEM, "%s", path);
+    TRY(evidence_file(&evidence, w->r, source, hex, path));
+    return add_file(w, package, programs, path, doc_int(file, "mode", 0), evidence, owner);
 }
 
 static struct err *add_package(struct work *w, struct doc *component, struct doc *depends, const struct doc *artifact,
@@ -271,23 +282,42 @@ static struct err *add_texts(const struct work *w, struct doc *component, const 
 
 /* ---- images: config and layers stand beside the components, since images share them ---- */
 
-static struct err *add_image_blob(struct work *w, struct doc *depends, const struct doc *descriptor, const char *image,
-                                  const struct owner *owner)
+/* Puts it under `depends`; false when it stands in the document already. */
+static bool is_new_blob(struct work *w, struct doc *depends, const char *ref)
+{
+    if (!doc_list_has(depends, ref))
+        doc_add_text(depends, ref);
+    if (doc_get(w->blobs, ref))
+        return false;
+    doc_set_bool(w->blobs, ref, true);
+    return true;
+}
+
+static struct err *add_layer_files(struct work *w, struct doc *thing, const struct blob *b, const char *image,
+                                   const struct owner *owner)
+{
+    OWN_DOC struct doc *evidence = NULL;
+    struct doc *programs = depends_new(w, doc_text(thing, "bom-ref"));
+    TRY(evidence_layer(&evidence, w->r, b, image));
+    DOC_EACH (file, doc_get(evidence, "files"))
+        TRY(add_file(w, thing, programs, file->key, doc_int(file, "mode", 0), file, owner));
+    return NULL;
+}
+
+static struct err *add_image_blob(struct work *w, struct doc *depends, const struct doc *descriptor, bool layer,
+                                  const char *image, const struct owner *owner)
 {
     const char *digest = doc_text(descriptor, "digest");
     OWN_FREE char *ref = str_fmt("blob/%s", digest);
     struct doc *thing = NULL;
     if (!ref)
         return err_os(ENOMEM, "image");
-    if (!doc_list_has(depends, ref))
-        doc_add_text(depends, ref);
-    if (strs_has(&w->blobs, ref))
+    if (!is_new_blob(w, depends, ref))
         return NULL;
-    TRY(strs_add(&w->blobs, ref));
     TRY_CTX(add_blob(&thing, w, w->components, ref, digest, digest, owner), "%s", image);
     if (doc_text(descriptor, "mediaType"))
         doc_set_text(thing, "mime-type", doc_text(descriptor, "mediaType"));
-    return NULL;
+    return layer ? add_layer_files(w, thing, content_find(&w->a->content, format_hex(digest)), image, owner) : NULL;
 }
 
 static struct err *add_image_blobs(struct work *w, const char *ref, const struct blob *b, const char *image,
@@ -296,9 +326,9 @@ static struct err *add_image_blobs(struct work *w, const char *ref, const struct
     OWN_DOC struct doc *manifest = NULL;
     struct doc *depends = depends_new(w, ref);
     TRY(doc_json(&manifest, image, b->bytes, (size_t)b->size));
-    TRY(add_image_blob(w, depends, doc_get(manifest, "config"), image, owner));
+    TRY(add_image_blob(w, depends, doc_get(manifest, "config"), false, image, owner));
     DOC_EACH (v, doc_get(manifest, "layers"))
-        TRY(add_image_blob(w, depends, v, image, owner));
+        TRY(add_image_blob(w, depends, v, true, image, owner));
     return NULL;
 }
 
@@ -446,6 +476,7 @@ struct err *sbom_make(struct doc **ret, const struct recipe *r, const struct ass
     OWN(work_done)
     struct work w = {.r = r,
                      .a = a,
+                     .blobs = doc_new_map(),
                      .sums = doc_new_map(),
                      .complete = doc_new_list(),
                      .incomplete = doc_new_list(),

@@ -157,16 +157,19 @@ static void check_no_output(const struct workshop *w)
 static void damaged_cache(void **state)
 {
     (void)state;
-    static const char *const bytes[] = {workshop_tool, workshop_config, "a layer"};
-    static const char *const others[] = {"#!/bin/sh\necho evil\n", "{\"architecture\":\"amd65\",\"os\":\"linux\"}",
-                                         "b layer"};
     for (size_t i = 0; i < 3; i++) {
         OWN_WORKSHOP struct workshop w = workshop_new();
+        OWN_BUF struct buf bytes = {0};
         struct build_result result;
         char hex[65], name[128];
-        OK(digest_hex(hex, bytes[i], strlen(bytes[i])));
+        if (i < 2)
+            OK(buf_str(&bytes, i ? workshop_config : workshop_tool));
+        else
+            workshop_layer(&bytes);
+        OK(digest_hex(hex, bytes.at, bytes.len));
         (void)snprintf(name, sizeof name, "cache/blobs/sha256/%s", hex);
-        workshop_put(&w, name, others[i]);
+        bytes.at[bytes.len / 2] ^= 1;
+        workshop_put_bytes(&w, name, bytes.at, bytes.len);
         FAILS(ERR_UNTRUSTED, "E_DIGEST", bundle_build(&result, &w.opts, NULL, NULL));
         check_no_output(&w);
         workshop_put(&w, name, "shorter");
@@ -277,7 +280,9 @@ static void missing_blob(void **state)
     OWN_WORKSHOP struct workshop w = workshop_new();
     struct build_result result;
     char hex[65], name[128];
-    OK(digest_hex(hex, "a layer", 7));
+    OWN_BUF struct buf layer = {0};
+    workshop_layer(&layer);
+    OK(digest_hex(hex, layer.at, layer.len));
     (void)snprintf(name, sizeof name, "cache/blobs/sha256/%s", hex);
     OWN_FREE char *path = check_path(w.folder, name);
     assert_int_equal(unlink(path), 0);

@@ -77,9 +77,13 @@ static void lists_everything(void **state)
     assert_true(str_starts(doc_text(image, "purl"), "pkg:oci/pause@sha256%3A"));
     assert_true(str_ends(doc_text(image, "purl"), "?arch=amd64&repository_url=registry.example/pause&tag=3.10"));
     char layer[65], ref[96];
-    OK(digest_hex(layer, "a layer", 7));
+    OWN_BUF struct buf bytes = {0};
+    workshop_layer(&bytes);
+    OK(digest_hex(layer, bytes.at, bytes.len));
     (void)snprintf(ref, sizeof ref, "blob/sha256:%s", layer);
-    check_bytes(must_find(sbom, ref), "a layer");
+    OWN_FREE char *inner = str_fmt("%s/z", ref);
+    check_bytes(must_find(sbom, inner), "of the layer");
+    assert_string_equal(doc_text(must_find(sbom, inner), "supplier.name"), "example");
     assert_true(depends(sbom, "image/registry.example/pause:3.10", ref));
     assert_true(depends(sbom, "release", "component/tool"));
     assert_true(depends(sbom, "release", "profile"));
@@ -100,7 +104,7 @@ static struct workshop with_tool(const char *name)
     struct workshop w = workshop_new();
     OWN_BUF struct buf tool = {0}, layer = {0};
     read_program(&tool, name);
-    OK(buf_str(&layer, "a layer"));
+    workshop_layer(&layer);
     workshop_lock(&w, &tool, &layer);
     return w;
 }
@@ -179,7 +183,7 @@ static void sums_must_agree(void **state)
     read_program(&one, "elf");
     read_program(&other, "elf-other-sum");
     OWN_BUF struct buf layer = {0};
-    OK(buf_str(&layer, "a layer"));
+    workshop_layer(&layer);
     workshop_lock(&w, &one, &layer);
     workshop_blob(hex, &w, other.at, other.len);
     (void)snprintf(more, sizeof more,
@@ -200,6 +204,50 @@ static void sums_must_agree(void **state)
         "      - {path: bin/other, from: other, mode: \"0755\"}\n");
     FAILS(ERR_UNTRUSTED, "E_GOINFO: module github.com/A/b@v1.2.3+incompatible has sum h1:evil= here and h1:def=",
           bundle_build(&result, &w.opts, NULL, NULL));
+}
+
+/* ---- layers ---- */
+
+/* A layer with a program that Go made. */
+static void programs_in_images(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUF struct buf tool = {0}, program = {0}, layer = {0};
+    char hex[65];
+    OK(buf_str(&tool, workshop_tool));
+    read_program(&program, "elf");
+    OWN_FD int fd = memfd_create("layer", MFD_CLOEXEC);
+    OK(ustar_write_member(fd, "bin/server", 0, program.at, program.len));
+    OK(ustar_write_end(fd));
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    OK(fd_read_all(fd, &layer));
+    workshop_lock(&w, &tool, &layer);
+    OWN_DOC struct doc *sbom = built_sbom(&w);
+    OK(digest_hex(hex, layer.at, layer.len));
+    OWN_FREE char *blob = str_fmt("blob/sha256:%s", hex), *ref = str_fmt("blob/sha256:%s/bin/server", hex);
+    assert_non_null(must_find(sbom, ref));
+    assert_true(depends(sbom, blob, ref));
+    assert_true(depends(sbom, ref, "golang/k8s.io/api@v0.36.3"));
+    assert_true(doc_list_has(composition(sbom, "complete"), ref));
+}
+
+static void a_layer_that_is_none(void **state)
+{
+    (void)state;
+    static const char *const layers[] = {"a layer", "{}"}; /* the second one is a blob of another kind too */
+    for (size_t i = 0; i < ARRAY_LEN(layers); i++) {
+        OWN_WORKSHOP struct workshop w = workshop_new();
+        OWN_BUF struct buf tool = {0}, layer = {0};
+        struct build_result result;
+        OK(buf_str(&tool, workshop_tool));
+        OK(buf_str(&layer, layers[i]));
+        workshop_lock(&w, &tool, &layer);
+        FAILS(ERR_UNTRUSTED,
+              "component pause: registry.example/pause:3.10: ", bundle_build(&result, &w.opts, NULL, NULL));
+        FAILS(ERR_UNTRUSTED, "E_LAYER: ", bundle_build(&result, &w.opts, NULL, NULL));
+        assert_false(file_exists(AT_FDCWD, w.out));
+    }
 }
 
 /* ---- the document as a whole ---- */
@@ -274,6 +322,8 @@ int main(void)
                                        cmocka_unit_test(go_modules),
                                        cmocka_unit_test(what_is_not_known_is_said),
                                        cmocka_unit_test(bad_go_information),
-                                       cmocka_unit_test(sums_must_agree)};
+                                       cmocka_unit_test(sums_must_agree),
+                                       cmocka_unit_test(programs_in_images),
+                                       cmocka_unit_test(a_layer_that_is_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

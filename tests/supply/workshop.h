@@ -2,9 +2,11 @@
 #pragma once
 #include "check.h"
 #include "crypt/digest.h"
+#include "pack/ustar_write.h"
 #include "supply/build.h"
 #include "supply/keys.h"
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 struct workshop {
@@ -64,6 +66,19 @@ static inline void workshop_definitions(const struct workshop *w)
                  "images:\n  - {name: \"registry.example/pause:${version}\", roles: [all], pin: true}\n");
 }
 
+/* A tar of two files, "z" and "a". */
+static inline void workshop_layer(struct buf *out)
+{
+    static const char *const names[] = {"z", "a"};
+    OWN_FD int fd = memfd_create("layer", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        OK(ustar_write_member(fd, names[i], 0, "of the layer", 12));
+    OK(ustar_write_end(fd));
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    OK(fd_read_all(fd, out));
+}
+
 /* Locks both profiles, with these bytes for the tool and for the image's layer. */
 static inline void workshop_lock(const struct workshop *w, const struct buf *tool_bytes, const struct buf *layer_bytes)
 {
@@ -111,7 +126,7 @@ static inline struct workshop workshop_new(void)
     workshop_definitions(&w);
     OWN_BUF struct buf tool = {0}, layer = {0};
     OK(buf_str(&tool, workshop_tool));
-    OK(buf_str(&layer, "a layer"));
+    workshop_layer(&layer);
     workshop_lock(&w, &tool, &layer);
     w.opts = (struct build_opts){.profile = w.profile,
                                  .bundles_dir = w.bundles,
