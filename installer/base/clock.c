@@ -1,6 +1,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 int64_t clock_ms(void)
@@ -28,6 +29,18 @@ void clock_rfc3339(char ret[32], int64_t wall_s)
     struct tm tm;
     (void)gmtime_r(&t, &tm);
     (void)strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+bool clock_parse(const char *s, int64_t *ret)
+{
+    struct tm tm = {0};
+    char again[32];
+    const char *end = strptime(s, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (!end || *end)
+        return false;
+    *ret = (int64_t)timegm(&tm);
+    clock_rfc3339(again, *ret);
+    return strcmp(again, s) == 0; /* neither 31 June nor " 1" for "01" */
 }
 
 void clock_sleep_ms(int64_t ms)

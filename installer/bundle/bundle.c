@@ -1,5 +1,6 @@
 #include "bundle/bundle.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "bundle/delta.h"
@@ -7,7 +8,6 @@
 #include "bundle/head.h"
 #include "bundle/inside.h"
 #include "bundle/oci.h"
-#include "bundle/trust.h"
 #include "bundle/walk.h"
 #include "crypt/digest.h"
 #include "pack/ustar_write.h"
@@ -17,15 +17,14 @@
 
 /* ---- open ---- */
 
-/* The trust document and the release must speak of one product, and the release of no older epoch. */
-static struct err *check_root_agrees(const struct bundle *b, const struct trust_result *t)
+/* The last root document and the release must speak of one product, and the release of no higher epoch. */
+static struct err *check_root_agrees(const struct bundle *b)
 {
-    const char *product = doc_text(b->release, "predicate.product");
-    if (!str_eq(product, t->product))
-        return err_new(ERR_UNTRUSTED, "%s: E_PRODUCT: release of %s, root document of %s", b->path, product,
-                       t->product);
-    if (doc_int(b->release, "predicate.epoch", 0) > t->epoch)
-        return err_new(ERR_UNTRUSTED, "%s: E_FASTFORWARD: the release's epoch is above the root document's", b->path);
+    const char *product = doc_text(b->release, "predicate.product"), *of_root = doc_text(b->who.root, "product");
+    if (!str_eq(product, of_root))
+        return err_new(ERR_UNTRUSTED, "E_PRODUCT: release of %s, root document of %s", product, of_root);
+    if (doc_int(b->release, "predicate.epoch", 0) > doc_int(b->who.root, "epoch", 0))
+        return err_new(ERR_UNTRUSTED, "E_FASTFORWARD: the release's epoch is above the root document's");
     return NULL;
 }
 
@@ -41,10 +40,8 @@ static struct err *read_index(struct bundle *b)
     return err_wrap(oci_check_index(b->index, b->release), "%s", b->path);
 }
 
-static void trust_done(struct trust_result *t)
-{
-    free(t->product);
-}
+/* What else than a full bundle with all its signatures is accepted. */
+enum accept { ACCEPT_FULL, ACCEPT_DELTA, ACCEPT_TO_SIGN };
 
 static struct err *check_full(const struct bundle *b)
 {
@@ -55,15 +52,13 @@ static struct err *check_full(const struct bundle *b)
         "make the full one first: caisson bundle join %s --base OLDER-BUNDLE --out FILE", b->path);
 }
 
-static struct err *read_head(struct bundle *b, const char *const trust[], size_t n_trust, bool delta)
+static struct err *read_head(struct bundle *b, const char *const trust[], size_t n_trust, enum accept accept)
 {
     OWN(head_done) struct head head = {0};
-    OWN(trust_done) struct trust_result who = {0};
     TRY(head_read(&head, b->source));
     b->delta = head.delta;
-    TRY(delta ? NULL : check_full(b));
-    TRY(trust_check(&who, &head, b->path, trust, n_trust));
-    memcpy(b->signer, who.signer, sizeof b->signer);
+    TRY(accept == ACCEPT_DELTA ? NULL : check_full(b));
+    TRY(trust_check(&b->who, &head, b->path, trust, n_trust, accept == ACCEPT_TO_SIGN));
     b->mtime = head.mtime;
     TRY(digest_hex(b->digest, head.release.at, head.release.len));
     struct err *e = release_parse(&b->release, &head.release);
@@ -71,9 +66,10 @@ static struct err *read_head(struct bundle *b, const char *const trust[], size_t
         e = release_members(&b->members, b->release, head.index_at);
     if (!e)
         e = release_check_digests(b->release, &b->members);
+    if (!e)
+        e = check_root_agrees(b);
     TRY_CTX(e, "%s: member caisson/release.json at byte %llu", b->path, (unsigned long long)head.release_at);
-    TRY(b->delta ? delta_places(&b->members, b->source, b->mtime) : NULL);
-    return check_root_agrees(b, &who);
+    return b->delta ? delta_places(&b->members, b->source, b->mtime) : NULL;
 }
 
 /* Every refusal has a way out; most of them have the same. */
@@ -85,14 +81,15 @@ static struct err *with_way_out(struct err *e)
                     "it is not the file that was signed: get it again from where you trust it; nothing of it was used");
 }
 
-static struct err *open_as(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust, bool delta)
+static struct err *open_as(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust,
+                           enum accept accept)
 {
     OWN_BUNDLE struct bundle *b = calloc(1, sizeof *b);
     if (!b)
         return err_os(ENOMEM, "bundle %s", path);
     TRY(source_open(&b->source, path));
     b->path = source_path(b->source);
-    TRY(with_way_out(source_blame(b->source, read_head(b, trust, n_trust, delta))));
+    TRY(with_way_out(source_blame(b->source, read_head(b, trust, n_trust, accept))));
     TRY(with_way_out(source_blame(b->source, read_index(b))));
     *ret = TAKE(b);
     return NULL;
@@ -100,12 +97,17 @@ static struct err *open_as(struct bundle **ret, const char *path, const char *co
 
 struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
 {
-    return open_as(ret, path, trust, n_trust, false);
+    return open_as(ret, path, trust, n_trust, ACCEPT_FULL);
 }
 
 struct err *bundle_open_delta(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
 {
-    return open_as(ret, path, trust, n_trust, true);
+    return open_as(ret, path, trust, n_trust, ACCEPT_DELTA);
+}
+
+struct err *bundle_open_to_sign(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
+{
+    return open_as(ret, path, trust, n_trust, ACCEPT_TO_SIGN);
 }
 
 struct err *bundle_look(const struct source *s)
@@ -120,6 +122,7 @@ void bundle_free(struct bundle *b)
         return;
     source_free(b->source);
     members_done(&b->members);
+    trust_done(&b->who);
     doc_free(b->release);
     doc_free(b->index);
     free(b);
@@ -262,9 +265,14 @@ const char *bundle_digest(const struct bundle *b)
     return b->digest;
 }
 
-const char *bundle_signer(const struct bundle *b)
+const struct strs *bundle_signers(const struct bundle *b)
 {
-    return b->signer;
+    return &b->who.signers;
+}
+
+const struct doc *bundle_root(const struct bundle *b)
+{
+    return b->who.root;
 }
 
 const char *bundle_path(const struct bundle *b)
@@ -280,6 +288,53 @@ static int64_t missing(const struct bundle *b)
     return n;
 }
 
+/* ---- dates ---- */
+
+enum { CLOCK_SLACK_S = 300 };
+
+/* `text` (may be NULL) is a time that the schemas have checked. */
+static int64_t time_of(const char *text, int64_t otherwise)
+{
+    int64_t t = otherwise;
+    return text && clock_parse(text, &t) ? t : otherwise;
+}
+
+static struct err *check_issued(const struct bundle *b, int64_t now)
+{
+    const char *issued = doc_text(b->release, "predicate.issued");
+    char today[32];
+    clock_rfc3339(today, now);
+    if (time_of(issued, now) <= now + CLOCK_SLACK_S)
+        return NULL;
+    return err_hint(err_new(ERR_UNTRUSTED, "%s: E_CLOCK: issued at %s, and here it is %s", b->path, issued, today),
+                    "set this machine's clock");
+}
+
+static struct err *check_expires(const struct bundle *b, const char *what, const char *expires, int64_t now)
+{
+    if (time_of(expires, now) >= now)
+        return NULL;
+    return err_hint(err_new(ERR_UNTRUSTED, "%s: E_EXPIRED: %s expired at %s", b->path, what, expires),
+                    "ask the publisher for a newer one");
+}
+
+struct err *bundle_dates(const struct bundle *b, int64_t now, struct strs *warnings)
+{
+    struct err *found[] = {check_issued(b, now),
+                           check_expires(b, "the release", doc_text(b->release, "predicate.expires"), now),
+                           check_expires(b, "the last root document", doc_text(b->who.root, "expires"), now)};
+    struct err *first = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(found); i++) {
+        struct err *e = found[i];
+        if (e && warnings && !first)
+            first = strs_add(warnings, err_text(e));
+        else if (e && !first)
+            first = TAKE(e);
+        err_free(e);
+    }
+    return first;
+}
+
 struct doc *bundle_receipt(const struct bundle *b)
 {
     static const char *const copied[] = {"product", "profile", "channel", "version", "epoch", "sequence"};
@@ -288,8 +343,10 @@ struct doc *bundle_receipt(const struct bundle *b)
     doc_set_fmt(receipt, "digest", "sha256:%s", b->digest);
     for (size_t i = 0; i < ARRAY_LEN(copied); i++)
         doc_set(receipt, copied[i], doc_clone(doc_get(doc_get(b->release, "predicate"), copied[i])));
-    doc_set_text(receipt, "signer", b->signer);
-    doc_set_int(receipt, "rootVersion", 1);
+    struct doc *signers = doc_set(receipt, "signers", doc_new_list());
+    for (size_t i = 0; i < b->who.signers.n; i++)
+        doc_add_text(signers, b->who.signers.at[i]);
+    doc_set(receipt, "rootVersion", doc_clone(doc_get(b->who.root, "version")));
     doc_set_int(receipt, "members", (int64_t)b->members.n);
     doc_set_int(receipt, "bytes", (int64_t)(b->members.end_at + 2 * (uint64_t)USTAR_BLOCK));
     if (b->delta)

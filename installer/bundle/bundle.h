@@ -6,6 +6,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "bundle/source.h"
 #include "doc/doc.h"
 
@@ -16,9 +17,9 @@
 struct bundle;
 
 /*
- * Opens `path` and checks its head: order and form of the members, the root document's signature and the release's
- * signature against the public keys in `trust` (PEM files, n_trust of them, at least one), the roles, then
- * release.json and index.json. Bodies of blobs are not read: see bundle_verify().
+ * Opens `path` and checks its head: order and form of the members; the root documents, from the first one that `trust`
+ * (n_trust files, at least one: public keys in PEM, root documents) vouches for to the last; the release's signatures
+ * by release keys of the last; release.json and index.json. Bodies of blobs are not read: see bundle_verify().
  * ERR_USAGE when a file cannot be opened or `trust` is empty; ERR_UNTRUSTED for every refusal.
  */
 struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust) ERR_MUST;
@@ -28,6 +29,9 @@ struct err *bundle_open_delta(struct bundle **ret, const char *path, const char 
 bool bundle_is_delta(const struct bundle *b);
 /* For those who copy bytes and trust nobody: ERR_UNTRUSTED unless the bytes begin with the head of a bundle. */
 struct err *bundle_look(const struct source *s) ERR_MUST;
+/* The same for who adds a signature: one is enough here, however many the root document asks for. */
+struct err *bundle_open_to_sign(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
+    ERR_MUST;
 void bundle_free(struct bundle *b);
 OWN_DEFINE(bundle, bundle)
 #define OWN_BUNDLE OWN(bundle_freep)
@@ -48,8 +52,10 @@ const struct doc *bundle_release(const struct bundle *b);
 const struct doc *bundle_index(const struct bundle *b);
 /* sha256 (hex) of release.json's bytes: the identity of the release; borrowed. */
 const char *bundle_digest(const struct bundle *b);
-/* Key id of the trusted key whose signature held; borrowed. */
-const char *bundle_signer(const struct bundle *b);
+/* Ids of the release keys whose signatures hold; borrowed. */
+const struct strs *bundle_signers(const struct bundle *b);
+/* The last root document, which says whose signatures count; borrowed. */
+const struct doc *bundle_root(const struct bundle *b);
 /* The path it was opened with; borrowed. */
 const char *bundle_path(const struct bundle *b);
 
@@ -76,7 +82,13 @@ struct err *bundle_head_write(const struct bundle *b, bool delta, int out_fd) ER
 int64_t bundle_time(const struct bundle *b);
 
 /*
+ * What the clock (`now`, seconds since 1970) says against it: issued in the future (E_CLOCK), the release or the last
+ * root document expired (E_EXPIRED). Off the net nobody can renew in time, so by default these are sentences for
+ * `warnings`; with `warnings` NULL the first of them is ERR_UNTRUSTED.
+ */
+struct err *bundle_dates(const struct bundle *b, int64_t now, struct strs *warnings) ERR_MUST;
+/*
  * What a verification established, for people and for the record: path, release digest, product, profile, version,
- * root version, signing key, members, bytes; of a delta also how many members are missing.
+ * root version, signers, members, bytes; of a delta also how many members are missing.
  */
 struct doc *bundle_receipt(const struct bundle *b);

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Classes of members in the order in which they may follow one another. */
@@ -99,45 +100,32 @@ static struct err *read_format(struct head *h, const struct walk *w)
                    CAISSON_VERSION);
 }
 
-static struct err *read_sig(struct head_sigs *sigs, const struct walk *w, const char *keyid)
+static struct err *read_sig(struct sigs *sigs, const struct walk *w, const char *keyid)
 {
     OWN_BUF struct buf body = {0};
-    if (sigs->n == FORMAT_SIGS_MAX)
-        return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d signatures", FORMAT_SIGS_MAX);
-    if (sigs->n && strcmp(sigs->at[sigs->n - 1].keyid, keyid) >= 0)
-        return err_new(ERR_UNTRUSTED, "E_ORDER: signatures are sorted by key id, one for each key");
     TRY(walk_body(&body, w, FORMAT_SIG_BYTES_MAX));
-    struct head_sig *sig = &sigs->at[sigs->n++];
-    memcpy(sig->keyid, keyid, sizeof sig->keyid);
-    if (body.len)
-        memcpy(sig->bytes, body.at, body.len);
-    sig->len = body.len;
-    return NULL;
+    return sigs_add(sigs, keyid, body.at, body.len);
 }
 
 static struct err *read_root(struct head *h, const struct walk *w, const struct name *name)
 {
     if (name->number != h->n_roots + 1)
-        return err_new(ERR_UNTRUSTED, "E_ROOT_CHAIN: root document %u where %u belongs", name->number, h->n_roots + 1);
+        return err_new(ERR_UNTRUSTED, "E_ROOT_CHAIN: root document %u where %zu belongs", name->number, h->n_roots + 1);
     if (h->n_roots == FORMAT_ROOTS_MAX)
         return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d root documents", FORMAT_ROOTS_MAX);
-    if (h->n_roots++ == 0) {
-        h->root_at = w->at;
-        return walk_body(&h->root, w, FORMAT_ROOT_BYTES_MAX);
-    }
-    OWN_BUF struct buf later = {0};
-    return walk_body(&later, w, FORMAT_ROOT_BYTES_MAX);
+    struct root_raw *more = realloc(h->roots, (h->n_roots + 1) * sizeof *more);
+    if (!more)
+        return err_os(ENOMEM, "root documents");
+    h->roots = more;
+    more[h->n_roots] = (struct root_raw){.at = w->at};
+    return walk_body(&more[h->n_roots++].bytes, w, FORMAT_ROOT_BYTES_MAX);
 }
 
-/* Signatures of later root documents are checked for form only: the chain as a whole is refused afterwards. */
 static struct err *read_root_sig(struct head *h, const struct walk *w, const struct name *name)
 {
     if (name->number != h->n_roots)
         return err_new(ERR_UNTRUSTED, "E_ORDER: a signature of another root document");
-    if (h->n_roots == 1)
-        return read_sig(&h->root_sigs, w, name->hex);
-    OWN_BUF struct buf later = {0};
-    return walk_body(&later, w, FORMAT_SIG_BYTES_MAX);
+    return read_sig(&h->roots[h->n_roots - 1].sigs, w, name->hex);
 }
 
 static struct err *read_member(struct head *h, const struct walk *w, const struct name *name)
@@ -222,23 +210,31 @@ static struct err *read_all(struct head *h, struct walk *w)
     return NULL;
 }
 
+static struct err *no_sig(const char *file, const char *name, uint64_t at)
+{
+    return err_hint(err_new(ERR_UNTRUSTED, "%s: member %s at byte %llu: E_SIG_NONE: it is not signed", file, name,
+                            (unsigned long long)at),
+                    "get the bundle again from where it was published");
+}
+
 struct err *head_read(struct head *ret, const struct source *source)
 {
     struct walk w = {.source = source, .mtime = -1};
     const char *file = source_path(source);
     TRY(read_all(ret, &w));
-    if (ret->n_roots > 1)
-        return err_new(ERR_UNTRUSTED, "%s: E_ROOT_CHAIN: %u root documents; this caisson reads one", file,
-                       ret->n_roots);
-    if (ret->root_sigs.n == 0 || ret->sigs.n == 0)
-        return err_hint(err_new(ERR_UNTRUSTED, "%s: E_SIG_NONE: %s is not signed", file,
-                                ret->sigs.n ? "the root document" : "the release"),
-                        "get the bundle again from where it was published");
-    return NULL;
+    for (size_t i = 0; i < ret->n_roots; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "caisson/root/%04zu/root.json", i + 1);
+        if (ret->roots[i].sigs.n == 0)
+            return no_sig(file, name, ret->roots[i].at);
+    }
+    return ret->sigs.n ? NULL : no_sig(file, "caisson/release.json", ret->release_at);
 }
 
 void head_done(struct head *h)
 {
-    buf_done(&h->root);
+    for (size_t i = 0; i < h->n_roots; i++)
+        buf_done(&h->roots[i].bytes);
+    free(h->roots);
     buf_done(&h->release);
 }

@@ -1,28 +1,15 @@
 /* head: the members before index.json, in their order, under their limits, unparsed. Private to bundle/. */
 #pragma once
-#include "base/buf.h"
-#include "bundle/format.h"
+#include "bundle/root.h"
 #include "bundle/walk.h"
 
-struct head_sig {
-    char keyid[65]; /* what the member's name says; never decides anything */
-    unsigned char bytes[FORMAT_SIG_BYTES_MAX];
-    size_t len;
-};
-
-struct head_sigs {
-    struct head_sig at[FORMAT_SIGS_MAX];
-    size_t n;
-};
-
 struct head {
-    struct buf root; /* the first root document */
-    struct head_sigs root_sigs;
-    unsigned n_roots;
+    struct root_raw *roots; /* version 1 first */
+    size_t n_roots;
     struct buf release;
-    struct head_sigs sigs;
-    uint64_t root_at, release_at; /* offsets of their headers */
-    uint64_t index_at;            /* offset of index.json's header: where release.json's member list begins */
+    struct sigs sigs;
+    uint64_t release_at; /* offset of its header */
+    uint64_t index_at;   /* offset of index.json's header: where release.json's member list begins */
     int64_t mtime;
     bool delta; /* some of the release's blobs are not in the file */
 };

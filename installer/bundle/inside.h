@@ -3,14 +3,15 @@
 #include "bundle/bundle.h"
 #include "bundle/release.h"
 #include "bundle/source.h"
+#include "bundle/trust.h"
 
 struct bundle {
     struct source *source;
     const char *path; /* the source's */
     struct doc *release, *index;
-    char digest[65]; /* of release.json */
-    char signer[65];
-    int64_t mtime; /* of every member */
+    char digest[65];         /* of release.json */
+    struct trust_result who; /* signed it, and may */
+    int64_t mtime;           /* of every member */
     bool delta;
     struct members members;
 };

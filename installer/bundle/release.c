@@ -1,5 +1,6 @@
 #include "bundle/release.h"
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "bundle/canon.h"
 #include "bundle/format.h"
@@ -42,6 +43,12 @@ static struct err *check_version(const struct doc *v)
     size_t n = strlen(v->text);
     size_t good = strspn(v->text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-+~_");
     return n > 0 && n == good && n <= 64 ? NULL : err_new(ERR_UNTRUSTED, "%s \"%s\" is not a version", v->key, v->text);
+}
+
+static struct err *check_time(const struct doc *v)
+{
+    int64_t t;
+    return clock_parse(v->text, &t) ? NULL : err_new(ERR_UNTRUSTED, "%s \"%s\" is not a time", v->key, v->text);
 }
 
 static struct err *check_not_empty(const struct doc *v)
@@ -146,8 +153,8 @@ static const struct field predicate_fields[] = {
     {"version", DOC_STRING, MUST, .check = check_version},
     {"epoch", DOC_INT, MUST, .check = check_epoch},
     {"sequence", DOC_INT, MUST, .check = check_count},
-    {"issued", DOC_STRING, MUST},
-    {.key = "expires", .kind = DOC_STRING},
+    {"issued", DOC_STRING, MUST, .check = check_time},
+    {.key = "expires", .kind = DOC_STRING, .check = check_time},
     {"platforms", DOC_LIST, MUST, .elem = DOC_STRING, .check = check_not_empty},
     {"minTool", DOC_STRING, MUST, .check = check_version},
     {"kubernetes", DOC_MAP, .map = kubernetes_fields},

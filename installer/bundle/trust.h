@@ -1,16 +1,20 @@
-/* trust: whose word counts. Raw signatures first, then the root document and the roles in it. Private to bundle/. */
+/* trust: from the operator's public keys along the chain of root documents to the release. Private to bundle/. */
 #pragma once
+#include "base/str.h"
 #include "bundle/head.h"
+#include "doc/doc.h"
 
 struct trust_result {
-    char signer[65]; /* key id of the release's signer */
-    char *product;   /* that the root document speaks for; owned */
-    int64_t epoch;   /* of the root document */
+    struct strs signers; /* key ids of the release role whose signatures of the release hold */
+    struct doc *root;    /* the last root document */
 };
 
 /*
- * Checks the head's two signatures against the public keys in the PEM files `keys`, and then, in the root document,
- * that the one key has the release role and the other the root role.
+ * `trust` names files: public keys (PEM) and root documents. The anchor is the first root document of the bundle that
+ * is one of the latter, byte for byte, or whose own root threshold is reached by signatures of the former; each
+ * document behind it must satisfy root_follow(). The release keys of the last one must then have signed the release, as
+ * many as it asks for (one, when `to_sign`: more are to come), and it must not deny the release.
  */
-struct err *trust_check(struct trust_result *ret, const struct head *h, const char *file, const char *const keys[],
-                        size_t n_keys) ERR_MUST;
+struct err *trust_check(struct trust_result *ret, const struct head *h, const char *file, const char *const trust[],
+                        size_t n_trust, bool to_sign) ERR_MUST;
+void trust_done(struct trust_result *t);

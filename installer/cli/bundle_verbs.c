@@ -1,5 +1,6 @@
 #include "cli/verbs.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "doc/schema.h"
@@ -57,11 +58,16 @@ struct err *run_bundle_verify(struct cli *x, struct doc **ret)
 {
     OWN_KEYS struct keys keys = {0};
     OWN_BUNDLE struct bundle *b = NULL;
+    OWN_STRS struct strs warnings = {0};
     const char *path = args_operand(&x->args, 0);
     TRY(keys_choose(&keys, x, path));
     TRY(bundle_open_delta(&b, path, keys.at, keys.n));
+    TRY(bundle_dates(b, clock_wall_s(), args_has(&x->args, "enforce-dates") ? NULL : &warnings));
     TRY(bundle_verify(b, verify_progress, x));
     *ret = bundle_receipt(b);
+    struct doc *list = doc_set(*ret, "warnings", doc_new_list());
+    for (size_t i = 0; i < warnings.n; i++)
+        doc_add_text(list, warnings.at[i]);
     return NULL;
 }
 
@@ -73,10 +79,14 @@ void show_bundle_verify(FILE *out, const struct cli *x, const struct doc *d)
     (void)fprintf(out, "%s is intact: %s %s %s, sequence %s, %s in %s members\n", doc_text(d, "path"),
                   doc_text(d, "product"), doc_text(d, "profile"), doc_text(d, "version"), doc_text(d, "sequence"), size,
                   doc_text(d, "members"));
-    (void)fprintf(out, "release %s\nsigned by %s\n", doc_text(d, "digest"), doc_text(d, "signer"));
+    (void)fprintf(out, "release %s\n", doc_text(d, "digest"));
+    DOC_EACH (v, doc_get(d, "signers"))
+        (void)fprintf(out, "signed by %s\n", v->text);
     if (doc_get(d, "missing"))
         (void)fprintf(out, "a delta without %s of these members: caisson bundle join makes it a bundle\n",
                       doc_text(d, "missing"));
+    DOC_EACH (v, doc_get(d, "warnings"))
+        (void)fprintf(out, "warning: %s\n", v->text);
 }
 
 struct err *run_bundle_inspect(struct cli *x, struct doc **ret)

@@ -75,7 +75,17 @@ static const struct opt sbom_opts[] = {
      .arg = "PUB",
      .word = WORD_FILE,
      .many = true,
-     .help = "public key to check it against (those of the cluster's file); may be given again"},
+     .help = "public key or root document to check it against (those of the cluster's file); may be given again"},
+    {0},
+};
+
+static const struct opt verify_opts[] = {
+    {.name = "trust",
+     .arg = "PUB",
+     .word = WORD_FILE,
+     .many = true,
+     .help = "public key or root document to check it against (those of the cluster's file); may be given again"},
+    {.name = "enforce-dates", .help = "refuse what has expired or comes from the future, instead of a warning"},
     {0},
 };
 
@@ -185,7 +195,7 @@ const struct verb verbs[] = {
      .most = 1,
      .word = WORD_FILE,
      .summary = "check a bundle's signatures and every byte",
-     .opts = read_opts,
+     .opts = verify_opts,
      .notes = "Exit status: 4 when one signature or byte is not as it was signed.\n",
      .run = run_bundle_verify,
      .show = show_bundle_verify},

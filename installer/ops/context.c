@@ -1,5 +1,6 @@
 #include "ops/context.h"
 
+#include "base/clock.h"
 #include "ops/objects_diff.h"
 
 #include <errno.h>
@@ -74,6 +75,16 @@ static struct err *check_profile(const struct context *x)
                     "change `profile` or `release` in %s", x->cluster->file);
 }
 
+/* Nobody can renew in time who is off the net: what has expired is said, not refused. */
+static struct err *tell_dates(const struct context *x, const struct bundle *b)
+{
+    OWN_STRS struct strs warnings = {0};
+    TRY(bundle_dates(b, clock_wall_s(), &warnings));
+    for (size_t i = 0; i < warnings.n; i++)
+        event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", warnings.at[i]);
+    return NULL;
+}
+
 /* Opens one more bundle; nothing of it is used before every byte was verified. */
 static struct err *open_bundle(struct context *x, const char *path)
 {
@@ -81,6 +92,7 @@ static struct err *open_bundle(struct context *x, const char *path)
     struct bundle **b = &x->bundles[x->n_bundles];
     TRY(bundle_open(b, path, (const char *const *)trust->at, trust->n));
     x->n_bundles++;
+    TRY(tell_dates(x, *b));
     return err_wrap(bundle_verify(*b, show_progress, x), "%s", path);
 }
 

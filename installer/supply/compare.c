@@ -142,7 +142,7 @@ struct err *compare_releases(struct doc **ret, const struct bundle *a, const str
     struct doc *const both[] = {before, after};
     for (size_t i = 0; i < ARRAY_LEN(both); i++) {
         doc_remove(both[i], "path");
-        doc_remove(both[i], "signer");
+        doc_remove(both[i], "signers");
     }
     compare_maps(d, "", before, after);
     doc_set_int(d, "changes", count(d));

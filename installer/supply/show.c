@@ -64,7 +64,9 @@ struct err *show_inspect(struct doc **ret, const struct bundle *b)
     struct doc *components = doc_set(to, "components", doc_new_list());
     doc_set_text(to, "path", bundle_path(b));
     doc_set_fmt(to, "digest", "sha256:%s", bundle_digest(b));
-    doc_set_text(to, "signer", bundle_signer(b));
+    struct doc *signers = doc_set(to, "signers", doc_new_list());
+    for (size_t i = 0; i < bundle_signers(b)->n; i++)
+        doc_add_text(signers, bundle_signers(b)->at[i]);
     DOC_EACH (c, doc_get(predicate, "components"))
         TRY_CTX(add_component(components, b, c), "component %s", doc_text(c, "name"));
     *ret = TAKE(to);
@@ -89,11 +91,13 @@ static void print_component(FILE *out, const struct doc *c)
 
 void show_inspect_text(FILE *out, const struct doc *inspect)
 {
-    static const char *const lines[] = {"path",    "digest",  "signer", "product",  "profile",
-                                        "version", "channel", "epoch",  "sequence", "issued"};
+    static const char *const lines[] = {"path",    "digest", "product",  "profile", "version",
+                                        "channel", "epoch",  "sequence", "issued"};
     char size[24];
     for (size_t i = 0; i < ARRAY_LEN(lines); i++)
         (void)fprintf(out, "%-10s %s\n", lines[i], doc_text(inspect, lines[i]));
+    DOC_EACH (v, doc_get(inspect, "signers"))
+        (void)fprintf(out, "%-10s %s\n", "signed by", v->text);
     DOC_EACH (v, doc_get(inspect, "platforms"))
         (void)fprintf(out, "%-10s %s\n", "platform", v->text);
     DOC_EACH (v, doc_get(inspect, "requires"))

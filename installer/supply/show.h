@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 /*
- * The release at a glance: path, digest, signer and all of release.json's predicate but the members; components have
+ * The release at a glance: path, digest, signers and all of release.json's predicate but the members; components have
  * `packages` for their artifacts, and packages and images their size.
  */
 struct err *show_inspect(struct doc **ret, const struct bundle *b) ERR_MUST;

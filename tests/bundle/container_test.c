@@ -455,7 +455,7 @@ static void too_many_roots(void **state)
     }
     forge_refused(f, "E_LIMIT", "caisson/root/0065/root.json at byte ");
     forge_remove(f, "caisson/root/0065/root.json");
-    forge_refused(f, "E_ROOT_CHAIN", "64 root documents");
+    forge_refused(f, "E_SIG_NONE", "caisson/root/0002/root.json at byte ");
     forge_remove(f, "caisson/root/0007/root.json");
     forge_refused(f, "E_ROOT_CHAIN", "caisson/root/0008/root.json at byte ");
 }

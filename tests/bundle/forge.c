@@ -144,11 +144,32 @@ static void start_predicate(struct forge *f)
     doc_set_int(p, "sourceDateEpoch", 0);
 }
 
+void forge_key(char ret[65], struct doc *root, const struct key *k)
+{
+    OWN_BUF struct buf pem = {0};
+    OK(key_id(ret, k));
+    OK(key_public_pem(&pem, k));
+    struct doc *v = doc_set(doc_get(root, "keys"), ret, doc_new_map());
+    doc_set_text(v, "scheme", strncmp(pem.at + 27, "MCow", 4) == 0 ? "ed25519" : "ecdsa-p256-sha256");
+    doc_set_text(v, "spki", pem.at);
+}
+
+void forge_role(struct doc *root, const char *role, int64_t threshold, const struct key *const keys[])
+{
+    struct doc *to = doc_set(doc_get(root, "roles"), role, doc_new_map());
+    struct doc *keyids = doc_set(to, "keyids", doc_new_list());
+    for (size_t i = 0; keys[i]; i++) {
+        char id[DIGEST_HEX];
+        forge_key(id, root, keys[i]);
+        doc_add_text(keyids, id);
+    }
+    doc_set_int(to, "threshold", threshold);
+}
+
 static void start_root(struct forge *f)
 {
     OWN_BUF struct buf pem = {0};
-    char id[DIGEST_HEX];
-    OK(key_id(id, f->key));
+    const struct key *const own[] = {f->key, NULL};
     OK(key_public_pem(&pem, f->key));
     check_write(f->folder, "release.pub", pem.at, pem.len);
     f->root = doc_new_map();
@@ -158,16 +179,19 @@ static void start_root(struct forge *f)
     doc_set_int(f->root, "version", 1);
     doc_set_int(f->root, "epoch", 0);
     doc_set(f->root, "deny", doc_new_list());
-    struct doc *k = doc_set(doc_set(f->root, "keys", doc_new_map()), id, doc_new_map());
-    doc_set_text(k, "scheme", "ecdsa-p256-sha256");
-    doc_set_text(k, "spki", pem.at);
-    struct doc *roles = doc_set(f->root, "roles", doc_new_map());
-    static const char *const names[] = {"root", "release"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct doc *role = doc_set(roles, names[i], doc_new_map());
-        doc_add_text(doc_set(role, "keyids", doc_new_list()), id);
-        doc_set_int(role, "threshold", 1);
-    }
+    doc_set(f->root, "keys", doc_new_map());
+    doc_set(f->root, "roles", doc_new_map());
+    forge_role(f->root, "root", 1, own);
+    forge_role(f->root, "release", 1, own);
+}
+
+struct doc *forge_next_root(struct forge *f, struct forge_more signers)
+{
+    struct forge_root *r = &f->later[f->n_later++];
+    assert_true(f->n_later <= ARRAY_LEN(f->later));
+    *r = (struct forge_root){.doc = doc_clone(f->n_later > 1 ? r[-1].doc : f->root), .signers = signers};
+    doc_set_int(r->doc, "version", (int64_t)f->n_later + 1);
+    return r->doc;
 }
 
 struct forge *forge_new(void)
@@ -197,6 +221,8 @@ void forge_free(struct forge *f)
     }
     buf_done(&f->file);
     doc_free(f->root);
+    for (size_t i = 0; i < f->n_later; i++)
+        doc_free(f->later[i].doc);
     doc_free(f->predicate);
     doc_free(f->index);
     key_free(f->key);
@@ -232,13 +258,38 @@ static struct buf *append(struct forge *f, const char *name)
     return &f->entries[f->n - 1].body;
 }
 
-static void append_sig(struct forge *f, const char *folder, const struct key *k, const char *type,
-                       const struct buf *body)
+static int by_name(const void *a, const void *b)
 {
-    char id[DIGEST_HEX], name[128];
-    OK(key_id(id, k));
-    (void)snprintf(name, sizeof name, "%s/%s.sig", folder, id);
-    forge_sign(append(f, name), k, type, body->at, body->len);
+    return strcmp(((const struct forge_entry *)a)->name, ((const struct forge_entry *)b)->name);
+}
+
+/* Signatures of the last entry, by `first` and `more`, sorted by key id. */
+static void append_sigs(struct forge *f, const char *folder, const struct key *first, const struct forge_more *more,
+                        const char *type)
+{
+    const struct buf body = f->entries[f->n - 1].body;
+    size_t start = f->n;
+    for (size_t i = 0; i <= ARRAY_LEN(more->at); i++) {
+        const struct key *k = i ? more->at[i - 1] : first;
+        char id[DIGEST_HEX], name[128];
+        if (!k)
+            continue;
+        OK(key_id(id, k));
+        (void)snprintf(name, sizeof name, "%s/%s.sig", folder, id);
+        forge_sign(append(f, name), k, type, body.at, body.len);
+    }
+    qsort(&f->entries[start], f->n - start, sizeof f->entries[0], by_name);
+}
+
+static void append_later(struct forge *f)
+{
+    for (size_t i = 0; i < f->n_later; i++) {
+        char folder[64], name[128];
+        (void)snprintf(folder, sizeof folder, "caisson/root/%04zu", i + 2);
+        (void)snprintf(name, sizeof name, "%s/root.json", folder);
+        OK(doc_json_write(append(f, name), f->later[i].doc));
+        append_sigs(f, folder, NULL, &f->later[i].signers, root_type);
+    }
 }
 
 static void list_members(struct forge *f, const struct buf *index)
@@ -285,14 +336,15 @@ void forge_seal(struct forge *f)
     OK(buf_str(append(f, "oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}"));
     OK(buf_str(append(f, "caisson/format"), "caisson-bundle 1 full\n"));
     OK(doc_json_write(append(f, "caisson/root/0001/root.json"), f->root));
-    append_sig(f, "caisson/root/0001", f->root_signer ? f->root_signer : f->key, root_type, &f->entries[f->n - 1].body);
+    append_sigs(f, "caisson/root/0001", f->root_signer ? f->root_signer : f->key, &f->more_root_signers, root_type);
+    append_later(f);
     struct buf *release = append(f, "caisson/release.json");
     if (f->release_text)
         OK(buf_str(release, f->release_text));
     else
         write_release(release, f, &index);
-    append_sig(f, "caisson/sig", f->sign_key ? f->sign_key : f->key, f->payload_type ? f->payload_type : release_type,
-               release);
+    append_sigs(f, "caisson/sig", f->sign_key ? f->sign_key : f->key, &f->more_signers,
+                f->payload_type ? f->payload_type : release_type);
     OK(buf_add(append(f, "index.json"), index.at, index.len));
     for (size_t i = 0; i < f->n_blobs; i++)
         OK(buf_add(append(f, f->blobs[i].name), f->blobs[i].body.at, f->blobs[i].body.len));

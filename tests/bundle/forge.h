@@ -15,11 +15,25 @@ struct forge_entry {
     bool bad_padding;
 };
 
+/* Who signs a document besides the first signer; NULL ends. Borrowed. */
+struct forge_more {
+    const struct key *at[4];
+};
+
+/* A root document behind the first. */
+struct forge_root {
+    struct doc *doc; /* owned by the forge */
+    struct forge_more signers;
+};
+
 struct forge {
     char *folder, *path, *pub_path;
     struct key *key;      /* trusted, both roles */
     struct key *sign_key; /* signs the release; borrowed; NULL: key */
     struct key *root_signer;
+    struct forge_more more_signers, more_root_signers;
+    struct forge_root later[64];
+    size_t n_later;
     /* step 1: documents to change before forge_seal() */
     struct doc *root, *predicate, *index;
     const char *release_text; /* instead of what the documents give */
@@ -49,6 +63,12 @@ const char *forge_blob(char ret[72], struct forge *f, const void *p, size_t n);
 const char *forge_json(char ret[72], struct forge *f, struct doc *d, size_t *ret_size);
 /* {mediaType, digest, size}. */
 struct doc *forge_descriptor(const char *type, const char *digest, size_t size);
+/* Adds a key to a root document's `keys`; its id into `ret`. */
+void forge_key(char ret[65], struct doc *root, const struct key *k);
+/* Makes `keys` (NULL ends) the keys of a role, which asks for `threshold` of them. */
+void forge_role(struct doc *root, const char *role, int64_t threshold, const struct key *const keys[]);
+/* The next root document: a copy of the last one, signed by `signers`, for the test to change. */
+struct doc *forge_next_root(struct forge *f, struct forge_more signers);
 /* Makes the members out of the documents and signs. */
 void forge_seal(struct forge *f);
 /* The member of that name (which must be there); of any name that begins so when it ends in '*'. */

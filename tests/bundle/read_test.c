@@ -42,7 +42,9 @@ static void what_it_says(void **state)
     OK(digest_hex(hex, release->at, release->len));
     OK(key_id(id, f->key));
     assert_string_equal(bundle_digest(b), hex);
-    assert_string_equal(bundle_signer(b), id);
+    assert_int_equal(bundle_signers(b)->n, 1);
+    assert_string_equal(bundle_signers(b)->at[0], id);
+    assert_int_equal(doc_int(bundle_root(b), "version", 0), 1);
     assert_string_equal(bundle_path(b), f->path);
     assert_string_equal(doc_text(bundle_release(b), "predicate.profile"), "tiny");
     const struct doc *components = doc_path(bundle_release(b), "predicate.components");

@@ -294,7 +294,12 @@ run "$caisson" bundle join delta.tar --base good.tar --out full.tar
 check "bundle join makes the bundle again" cmp newer.tar full.tar
 rm newer.tar delta.tar full.tar
 spec 's/release.pub/other.pub/'
-refused "a bundle signed by another key" 4 "E_KEY_ROLE: the release is signed by key" "comparing its fingerprint"
+refused "a bundle signed by another key" 4 "E_ROOT_PIN" "comparing their fingerprints"
+run "$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --source-date-epoch 4000000000 --out bad.tar
+run "$caisson" bundle verify bad.tar --trust release.pub
+check "a bundle of the year 2096 is fine" test "$status" = 0
+check "and that is a warning" says "warning: bad.tar: E_CLOCK: issued at 2096-10-02"
+expect "a bundle of the year 2096, dates enforced" 4 "E_CLOCK" "set this machine's clock" "$caisson" bundle verify bad.tar --trust release.pub --enforce-dates
 spec 's/release.pub/none.pub/'
 refused "a missing public key" 64 "none.pub" ""
 spec 's/profile: tiny/profile: minimal/'
