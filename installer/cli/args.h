@@ -13,7 +13,7 @@
 struct cli;
 
 /* What a word is, for completion. */
-enum word { WORD_NONE, WORD_FILE, WORD_FOLDER, WORD_HOST, WORD_SHELL, WORD_VERB, WORD_FORMAT, WORD_SBOM };
+enum word { WORD_NONE, WORD_FILE, WORD_FOLDER, WORD_HOST, WORD_SHELL, WORD_VERB, WORD_FORMAT, WORD_SBOM, WORD_SCHEME };
 
 struct opt {
     const char *name; /* without the dashes; NULL ends a table */

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <string.h>
+#include <termios.h>
 
 bool ask_can(void)
 {
@@ -38,19 +39,42 @@ static struct err *ask(char *ret, size_t n, const struct cancel *c, struct buf *
     return read_line(ret, n, c);
 }
 
-struct err *ask_line(struct cli *x, char *ret, size_t n, const char *fmt, ...)
+static struct err *ask_with(struct cli *x, char *ret, size_t n, const char *fmt, va_list ap)
 {
     OWN_FREE char *text = NULL;
-    va_list ap;
-    va_start(ap, fmt);
-    int rc = vasprintf(&text, fmt, ap);
-    va_end(ap);
-    if (rc < 0)
+    if (vasprintf(&text, fmt, ap) < 0)
         return err_os(ENOMEM, "question");
     OWN_BUF struct buf question = {0};
     TRY(buf_str(&question, text));
     face_pause(x->face);
     struct err *e = ask(ret, n, &x->cancel, &question);
     face_resume(x->face);
+    return e;
+}
+
+struct err *ask_line(struct cli *x, char *ret, size_t n, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    struct err *e = ask_with(x, ret, n, fmt, ap);
+    va_end(ap);
+    return e;
+}
+
+struct err *ask_secret(struct cli *x, char *ret, size_t n, const char *fmt, ...)
+{
+    struct termios shown, hidden;
+    va_list ap;
+    if (tcgetattr(STDIN_FILENO, &shown) < 0)
+        return err_os(errno, "terminal");
+    hidden = shown;
+    hidden.c_lflag &= ~(tcflag_t)ECHO;
+    hidden.c_lflag |= ECHONL; /* the end of the line is still seen */
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0)
+        return err_os(errno, "terminal");
+    va_start(ap, fmt);
+    struct err *e = ask_with(x, ret, n, fmt, ap);
+    va_end(ap);
+    (void)tcsetattr(STDIN_FILENO, TCSANOW, &shown);
     return e;
 }

@@ -10,3 +10,6 @@ bool ask_can(void);
  */
 struct err *ask_line(struct cli *x, char *ret, size_t n, const char *fmt, ...) ERR_MUST
     __attribute__((format(printf, 4, 5)));
+/* The same, and what is typed is not shown. The caller wipes `ret`. */
+struct err *ask_secret(struct cli *x, char *ret, size_t n, const char *fmt, ...) ERR_MUST
+    __attribute__((format(printf, 4, 5)));

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "cli/passphrase.h"
 #include "doc/schema.h"
 #include "supply/build.h"
 #include "supply/compare.h"
@@ -288,6 +289,8 @@ static bool build_says(void *self, const char *what, uint64_t done, uint64_t tot
 static struct err *build(struct doc **ret, struct cli *x, struct build *b)
 {
     struct build_result made = {0};
+    struct keys_ask ask = passphrase_ask(x);
+    b->o.ask = &ask;
     TRY(choose(b, &x->args));
     TRY(bundle_build(&made, &b->o, build_says, x));
     *ret = doc_new_map();

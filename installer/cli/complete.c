@@ -120,7 +120,16 @@ static struct err *option_words(struct buf *out, const struct opt *o)
 /* The values that an option may have, when they can be told here; else NULL. */
 static const char *fixed_words(enum word word)
 {
-    return word == WORD_FORMAT ? "text json" : word == WORD_SBOM ? "cyclonedx spdx" : NULL;
+    switch (word) {
+    case WORD_FORMAT:
+        return "text json";
+    case WORD_SBOM:
+        return "cyclonedx spdx";
+    case WORD_SCHEME:
+        return "p256 ed25519";
+    default:
+        return NULL;
+    }
 }
 
 /* ---- bash and zsh ---- */
@@ -190,6 +199,7 @@ static struct err *script(struct buf *out, const struct dialect *s)
     TRY(value_case(out, s, WORD_FOLDER));
     TRY(value_case(out, s, WORD_FORMAT));
     TRY(value_case(out, s, WORD_SBOM));
+    TRY(value_case(out, s, WORD_SCHEME));
     TRY(buf_fmt(out, "%s        ", s->middle));
     TRY(value_pattern(out, WORD_NONE));
     TRY(buf_fmt(out, ")%s    '') %s", s->rest, s->words_open));

@@ -1,28 +1,8 @@
 #include "cli/verbs.h"
 
 #include "base/str.h"
-#include "supply/keys.h"
 
 #include <errno.h>
-
-struct err *run_key_generate(struct cli *x, struct doc **ret)
-{
-    char id[65];
-    const char *name = args_operand(&x->args, 0);
-    TRY(keys_generate(id, name));
-    *ret = doc_new_map();
-    doc_set_fmt(*ret, "private", "%s.key", name);
-    doc_set_fmt(*ret, "public", "%s.pub", name);
-    doc_set_text(*ret, "id", id);
-    return NULL;
-}
-
-void show_key_generate(FILE *out, const struct cli *x, const struct doc *d)
-{
-    (void)x;
-    (void)fprintf(out, "%s  keep it secret: it signs releases\n%s  goes to everybody who installs them\nid %s\n",
-                  doc_text(d, "private"), doc_text(d, "public"), doc_text(d, "id"));
-}
 
 struct err *run_completion(struct cli *x, struct doc **ret)
 {

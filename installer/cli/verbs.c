@@ -38,10 +38,17 @@ static const struct opt reset_opts[] = {
     {0},
 };
 
+#define PASSPHRASE_OPT                                                                                                 \
+    {                                                                                                                  \
+        .name = "passphrase-file", .arg = "FILE", .word = WORD_FILE,                                                   \
+        .help = "file (0600) with the private key's passphrase; else asked for at the terminal"                        \
+    }
+
 static const struct opt build_opts[] = {
     {.name = "profile", .arg = "NAME|FILE", .word = WORD_FILE, .help = "profiles/NAME.yaml, or a file (minimal)"},
     {.name = "key", .arg = "FILE", .word = WORD_FILE, .help = "private key that signs the release (needed)"},
     {.name = "root-key", .arg = "FILE", .word = WORD_FILE, .help = "private key that signs the root document (--key)"},
+    PASSPHRASE_OPT,
     {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "the bundle (PRODUCT-PROFILE-VERSION-PLATFORM.csn.tar)"},
     {.name = "bundles", .arg = "DIR", .word = WORD_FOLDER, .help = "folder of component definitions (bundles)"},
     {.name = "cache", .arg = "DIR", .word = WORD_FOLDER, .help = "folder of the locked bytes ($CAISSON_CACHE)"},
@@ -103,6 +110,12 @@ static const struct opt delta_opts[] = {
      .help = "older bundle (needed); may be given again"},
     {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "file to write (needed)"},
     READ_OPT,
+    {0},
+};
+
+static const struct opt key_opts[] = {
+    {.name = "scheme", .arg = "p256|ed25519", .word = WORD_SCHEME, .help = "kind of key (p256)"},
+    PASSPHRASE_OPT,
     {0},
 };
 
@@ -291,8 +304,11 @@ const struct verb verbs[] = {
      .least = 1,
      .most = 1,
      .summary = "make a key pair for signing releases: NAME.key and NAME.pub",
+     .opts = key_opts,
      .notes = "NAME.key signs: keep it secret, away from the machines. NAME.pub goes to everybody who installs what it "
-              "signed.\n",
+              "signed.\n"
+              "At a terminal it asks for a passphrase; without one and without --passphrase-file the key is not "
+              "encrypted.\n",
      .run = run_key_generate,
      .show = show_key_generate},
     {.name = "completion",

@@ -68,9 +68,11 @@ void show_bundle_delta(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_join(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_join(FILE *out, const struct cli *x, const struct doc *d);
 
-/* own_verbs.c: about the program itself, and keys */
+/* sign_verbs.c: keys */
 struct err *run_key_generate(struct cli *x, struct doc **ret) ERR_MUST;
 void show_key_generate(FILE *out, const struct cli *x, const struct doc *d);
+
+/* own_verbs.c: about the program itself */
 struct err *run_completion(struct cli *x, struct doc **ret) ERR_MUST;
 struct err *run_help(struct cli *x, struct doc **ret) ERR_MUST;
 struct err *run_version(struct cli *x, struct doc **ret) ERR_MUST;

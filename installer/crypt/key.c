@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <string.h>
 
 enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192 };
@@ -150,30 +151,43 @@ struct err *key_from_cert(struct key **ret, const char *cert_pem)
     return NULL;
 }
 
-static struct err *private_write(struct buf *out, const struct key *k, const EVP_CIPHER *cipher, const char *pass)
+struct err *key_private_pem(struct buf *out, const struct key *k)
 {
     if (!k->has_private)
         return err_new(ERR_USAGE, "only the public half of the key is here");
     OWN_BIO BIO *bio = NULL;
     TRY(crypt_bio_new(&bio));
-    int n = pass ? (int)strlen(pass) : 0;
-    /* no callback: it would win over the passphrase given here, and without a cipher nobody is asked */
-    if (PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, cipher, pass, n, NULL, NULL) != 1)
+    if (PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) != 1)
         return crypt_err(ERR_FAILED, "write the private key");
     return crypt_bio_take(out, bio);
 }
 
-struct err *key_private_pem(struct buf *out, const struct key *k)
+/* PBKDF2 with HMAC-SHA-256. The library's own PEM writer would take 2048 rounds, which a guesser does not feel. */
+enum { PBKDF2_ROUNDS = 600000 };
+
+static X509_SIG *encrypt(const struct key *k, const char *passphrase)
 {
-    return private_write(out, k, NULL, NULL);
+    PKCS8_PRIV_KEY_INFO *plain = EVP_PKEY2PKCS8(k->pkey);
+    X509_SIG *sealed =
+        plain ? PKCS8_encrypt(-1, EVP_aes_256_cbc(), passphrase, (int)strlen(passphrase), NULL, 0, PBKDF2_ROUNDS, plain)
+              : NULL;
+    PKCS8_PRIV_KEY_INFO_free(plain);
+    return sealed;
 }
 
 struct err *key_private_pem_protected(struct buf *out, const struct key *k, const char *passphrase)
 {
     size_t n = strlen(passphrase);
+    OWN_BIO BIO *bio = NULL;
     if (n == 0 || n > PASSPHRASE_MAX)
         return err_new(ERR_USAGE, "a passphrase has 1 to %d bytes", PASSPHRASE_MAX);
-    return private_write(out, k, EVP_aes_256_cbc(), passphrase);
+    if (!k->has_private)
+        return err_new(ERR_USAGE, "only the public half of the key is here");
+    TRY(crypt_bio_new(&bio));
+    X509_SIG *sealed = encrypt(k, passphrase);
+    bool good = sealed && PEM_write_bio_PKCS8(bio, sealed) == 1;
+    X509_SIG_free(sealed);
+    return good ? crypt_bio_take(out, bio) : crypt_err(ERR_FAILED, "encrypt the private key");
 }
 
 struct err *key_public_pem(struct buf *out, const struct key *k)

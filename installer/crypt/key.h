@@ -35,7 +35,8 @@ struct err *key_from_cert(struct key **ret, const char *cert_pem) ERR_MUST;
 /* Appends PKCS#8 PEM, without a passphrase: hold it in OWN_SECRET_BUF. ERR_USAGE for a public key. */
 struct err *key_private_pem(struct buf *out, const struct key *k) ERR_MUST;
 #define PASSPHRASE_MAX 1000 /* bytes; the library reads them back into 1024 */
-/* Appends encrypted PKCS#8 PEM (PBES2, AES-256-CBC). ERR_USAGE for an empty or longer passphrase. */
+/* Appends encrypted PKCS#8 PEM (PBES2, PBKDF2 with 600 000 rounds, AES-256-CBC). ERR_USAGE for an empty or longer
+ * passphrase. */
 struct err *key_private_pem_protected(struct buf *out, const struct key *k, const char *passphrase) ERR_MUST;
 /* Appends the SubjectPublicKeyInfo as PEM. */
 struct err *key_public_pem(struct buf *out, const struct key *k) ERR_MUST;

@@ -183,8 +183,8 @@ static struct err *check_opts(const struct build_opts *o)
 
 static struct err *load_keys(struct job *j, const struct build_opts *o)
 {
-    TRY(keys_load(&j->key, o->key));
-    return o->root_key ? keys_load(&j->root_key, o->root_key) : NULL;
+    TRY(keys_load(&j->key, o->key, o->ask));
+    return o->root_key ? keys_load(&j->root_key, o->root_key, o->ask) : NULL;
 }
 
 static struct err *prepare(struct job *j, const struct build_opts *o)

@@ -6,17 +6,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct keys_ask; /* supply/keys.h */
+
 struct build_opts {
-    const char *profile;     /* profiles/<name>.yaml */
-    const char *bundles_dir; /* folder of the component definitions */
-    const char *lock;        /* <cache>/lock/<profile>.lock.json */
-    const char *cache;       /* has blobs/sha256/<hex>; packages/ is made here */
-    const char *key;         /* private key (PEM, 0600) that signs the release */
-    const char *root_key;    /* private key that signs the root document; NULL: `key` */
-    const char *out;         /* file to write; replaced atomically */
-    const char *product;     /* NULL: "caisson" */
-    const char *channel;     /* NULL: "stable" */
-    const char *version;     /* of the release; NULL: the profile's `version` */
+    const char *profile;        /* profiles/<name>.yaml */
+    const char *bundles_dir;    /* folder of the component definitions */
+    const char *lock;           /* <cache>/lock/<profile>.lock.json */
+    const char *cache;          /* has blobs/sha256/<hex>; packages/ is made here */
+    const char *key;            /* private key (PEM, 0600) that signs the release */
+    const char *root_key;       /* private key that signs the root document; NULL: `key` */
+    const struct keys_ask *ask; /* for passphrases of keys; NULL: nobody */
+    const char *out;            /* file to write; replaced atomically */
+    const char *product;        /* NULL: "caisson" */
+    const char *channel;        /* NULL: "stable" */
+    const char *version;        /* of the release; NULL: the profile's `version` */
     uint32_t epoch;
     uint64_t sequence;         /* of releases of this product and profile, growing; below 2^53 */
     int64_t source_date_epoch; /* every time in the bundle: seconds since 1970 */

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "bundle/format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,11 +29,11 @@ static struct err *write_new(const char *path, const struct buf *text, mode_t mo
     return err_wrap(e, "%s", path);
 }
 
-static struct err *write_pair(const struct key *key, const char *key_path, const char *pub_path)
+static struct err *write_pair(const struct key *key, const char *key_path, const char *pub_path, const char *passphrase)
 {
     OWN_SECRET_BUF struct buf secret = {0};
     OWN_BUF struct buf pub = {0};
-    TRY(key_private_pem(&secret, key));
+    TRY(passphrase ? key_private_pem_protected(&secret, key, passphrase) : key_private_pem(&secret, key));
     TRY(key_public_pem(&pub, key));
     if (file_exists(AT_FDCWD, pub_path))
         return err_hint(err_new(ERR_REFUSED, "%s exists; keys are never overwritten", pub_path), "choose another name");
@@ -43,28 +44,64 @@ static struct err *write_pair(const struct key *key, const char *key_path, const
     return e;
 }
 
-struct err *keys_generate(char ret_id[65], const char *name)
+struct err *keys_generate(char ret_id[65], const char *name, enum keys_scheme scheme, const char *passphrase)
 {
     OWN_KEY struct key *key = NULL;
     OWN_FREE char *key_path = str_fmt("%s.key", name);
     OWN_FREE char *pub_path = str_fmt("%s.pub", name);
     if (!key_path || !pub_path)
         return err_os(ENOMEM, "key");
-    TRY(key_new_ec(&key));
+    TRY(scheme == KEYS_ED25519 ? key_new_ed25519(&key) : key_new_ec(&key));
     TRY(key_id(ret_id, key));
-    return write_pair(key, key_path, pub_path);
+    return write_pair(key, key_path, pub_path, passphrase);
 }
 
-struct err *keys_load(struct key **ret, const char *path)
+struct err *keys_read_secret(struct buf *out, const char *what, const char *path, size_t max)
 {
-    OWN_SECRET_BUF struct buf pem = {.max = KEY_FILE_MAX};
     struct stat st;
     OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0)
-        return err_as(err_os(errno, "key %s", path), ERR_USAGE);
+        return err_as(err_os(errno, "%s %s", what, path), ERR_USAGE);
     if (st.st_mode & 077)
-        return err_hint(err_new(ERR_REFUSED, "key %s may be read by others than its owner", path), "chmod 600 %s",
+        return err_hint(err_new(ERR_REFUSED, "%s %s may be read by others than its owner", what, path), "chmod 600 %s",
                         path);
-    TRY_CTX(fd_read_all(fd, &pem), "key %s", path);
-    return err_wrap(key_from_pem(ret, buf_text(&pem), pem.len, NULL), "key %s", path);
+    out->max = max;
+    return err_wrap(fd_read_all(fd, out), "%s %s", what, path);
+}
+
+static struct err *unlock(struct key **ret, const struct buf *pem, const char *path, const struct keys_ask *ask)
+{
+    OWN_SECRET_BUF struct buf passphrase = {0};
+    if (!key_pem_is_protected(buf_text(pem), pem->len))
+        return key_from_pem(ret, buf_text(pem), pem->len, NULL);
+    if (ask)
+        TRY(ask->passphrase(ask->self, &passphrase, path));
+    return key_from_pem(ret, buf_text(pem), pem->len, ask ? buf_text(&passphrase) : NULL);
+}
+
+struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask)
+{
+    OWN_SECRET_BUF struct buf pem = {0};
+    TRY(keys_read_secret(&pem, "key", path, KEY_FILE_MAX));
+    return err_wrap(unlock(ret, &pem, path, ask), "key %s", path);
+}
+
+struct err *keys_load_public(struct key **ret, const char *path)
+{
+    OWN_BUF struct buf pem = {.max = KEY_FILE_MAX}, again = {0};
+    OWN_KEY struct key *key = NULL;
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_as(err_os(errno, "public key %s", path), ERR_USAGE);
+    TRY_CTX(fd_read_all(fd, &pem), "public key %s", path);
+    struct err *e = key_public_from_pem(&key, buf_text(&pem), pem.len);
+    if (!e)
+        e = key_public_pem(&again, key);
+    if (!e && !format_scheme(buf_text(&again)))
+        e = err_new(ERR_USAGE, "P-256 and Ed25519 keys can sign releases, this one cannot");
+    if (e)
+        return err_hint(err_as(err_wrap(e, "public key %s", path), ERR_USAGE),
+                        "it must be a public key in PEM, as `caisson key generate` writes it: NAME.pub");
+    *ret = TAKE(key);
+    return NULL;
 }

@@ -1,12 +1,29 @@
-/* keys: signing keys of releases. */
+/* keys: signing keys of releases and root documents. */
 #pragma once
+#include "base/buf.h"
 #include "base/err.h"
 #include "crypt/key.h"
 
+enum keys_scheme { KEYS_P256, KEYS_ED25519 };
+
 /*
- * Makes an ECDSA P-256 key pair: `name`.key (PKCS#8 PEM, 0600) and `name`.pub (SubjectPublicKeyInfo PEM). Existing
- * files are never overwritten: ERR_REFUSED. The key's id goes into `ret_id`.
+ * Makes a key pair: `name`.key (PKCS#8 PEM, 0600, encrypted unless `passphrase` is NULL) and `name`.pub
+ * (SubjectPublicKeyInfo PEM). Existing files are never overwritten: ERR_REFUSED. The key's id goes into `ret_id`.
  */
-struct err *keys_generate(char ret_id[65], const char *name) ERR_MUST;
-/* Reads a private key file. ERR_REFUSED when others than its owner may read it, ERR_USAGE when it cannot be read. */
-struct err *keys_load(struct key **ret, const char *path) ERR_MUST;
+struct err *keys_generate(char ret_id[65], const char *name, enum keys_scheme scheme, const char *passphrase) ERR_MUST;
+
+/* Where passphrases come from: the one of the key file `path`, appended to `out`. */
+struct keys_ask {
+    struct err *(*passphrase)(void *self, struct buf *out, const char *path);
+    void *self;
+};
+
+/*
+ * Reads a private key file, asking `ask` (NULL: nobody) when it is encrypted. ERR_REFUSED when others than its owner
+ * may read it, ERR_USAGE when it cannot be read.
+ */
+struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask) ERR_MUST;
+/* Reads a public key file. ERR_USAGE when it cannot be read or is none that can sign releases. */
+struct err *keys_load_public(struct key **ret, const char *path) ERR_MUST;
+/* Reads a secret file: at most `max` bytes, and nobody but its owner may read it (ERR_REFUSED). `what` names it. */
+struct err *keys_read_secret(struct buf *out, const char *what, const char *path, size_t max) ERR_MUST;

@@ -295,7 +295,13 @@ check "bundle join makes the bundle again" cmp newer.tar full.tar
 rm newer.tar delta.tar full.tar
 spec 's/release.pub/other.pub/'
 refused "a bundle signed by another key" 4 "E_ROOT_PIN" "comparing their fingerprints"
-run "$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --source-date-epoch 4000000000 --out bad.tar
+echo sesame >phrase && chmod 600 phrase
+run "$caisson" key generate locked --passphrase-file phrase
+build=("$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --out bad.tar)
+expect "an encrypted key and nobody to ask" 64 "locked.key: it is encrypted" "--passphrase-file FILE" "${build[@]}" --key locked.key
+run "${build[@]}" --key locked.key --passphrase-file phrase
+check "an encrypted key and its passphrase" test "$status" = 0
+run "${build[@]}" --key release.key --source-date-epoch 4000000000
 run "$caisson" bundle verify bad.tar --trust release.pub
 check "a bundle of the year 2096 is fine" test "$status" = 0
 check "and that is a warning" says "warning: bad.tar: E_CLOCK: issued at 2096-10-02"

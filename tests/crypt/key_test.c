@@ -294,6 +294,19 @@ static void rsa_neither_signs_nor_verifies(void **state)
     FAILS(ERR_USAGE, "1024", key_new_rsa(&small, 1024));
 }
 
+/* How often the passphrase is hashed, as the stock tool reads it out of the file. */
+static int64_t key_rounds(const struct buf *pem)
+{
+    OWN_FOLDER char *dir = check_folder();
+    OWN_FREE char *path = check_path(dir, "key");
+    OWN_BUF struct buf out = {0};
+    check_write(dir, "key", pem->at, pem->len);
+    const char *const argv[] = {"/bin/sh", "-c", "openssl asn1parse -in \"$0\" | sed -n 's/.*INTEGER *:/0x/p'", path,
+                                NULL};
+    OK(child_run(argv, &(struct child_opts){.output = &out}, NULL));
+    return strtoll(buf_text(&out), NULL, 16);
+}
+
 static void passphrases(void **state)
 {
     (void)state;
@@ -301,6 +314,7 @@ static void passphrases(void **state)
     OWN_SECRET_BUF struct buf pem = {0};
     OK(key_private_pem_protected(&pem, k, "open sesame"));
     assert_true(key_pem_is_protected(pem.at, pem.len));
+    assert_int_equal(key_rounds(&pem), 600000);
     FAILS(ERR_USAGE, "needs a passphrase", key_from_pem(&back, pem.at, pem.len, NULL));
     FAILS(ERR_USAGE, "wrong passphrase", key_from_pem(&back, pem.at, pem.len, "open"));
     OK(key_from_pem(&back, pem.at, pem.len, "open sesame"));

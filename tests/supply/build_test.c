@@ -302,17 +302,64 @@ static void keys(void **state)
     assert_int_equal(stat(w.key, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     OWN_FREE char *name = check_path(w.folder, "release");
-    FAILS(ERR_REFUSED, "never overwritten", keys_generate(id, name));
+    FAILS(ERR_REFUSED, "never overwritten", keys_generate(id, name, KEYS_P256, NULL));
     assert_int_equal(unlink(w.key), 0);
-    FAILS(ERR_REFUSED, "never overwritten", keys_generate(id, name));
+    FAILS(ERR_REFUSED, "never overwritten", keys_generate(id, name, KEYS_P256, NULL));
     assert_false(file_exists(AT_FDCWD, w.key));
     OWN_FREE char *other = check_path(w.folder, "none/release");
-    FAILS(ERR_USAGE, "No such file", keys_generate(id, other));
+    FAILS(ERR_USAGE, "No such file", keys_generate(id, other, KEYS_P256, NULL));
     FAILS(ERR_USAGE, "release.key", bundle_build(&result, &w.opts, NULL, NULL));
     assert_int_equal(unlink(w.pub), 0);
-    OK(keys_generate(id, name));
+    OK(keys_generate(id, name, KEYS_P256, NULL));
     assert_int_equal(chmod(w.key, 0640), 0);
     FAILS(ERR_REFUSED, "read by others", bundle_build(&result, &w.opts, NULL, NULL));
+}
+
+struct asked {
+    const char *answer;
+    int times;
+};
+
+static struct err *answer(void *self, struct buf *out, const char *path)
+{
+    struct asked *a = self;
+    a->times++;
+    assert_non_null(strstr(path, "locked.key"));
+    return buf_str(out, a->answer);
+}
+
+/* An encrypted Ed25519 key signs a whole bundle. */
+static void protected_key(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUNDLE struct bundle *b = NULL;
+    struct build_result result;
+    struct build_opts o = w.opts;
+    struct asked asked = {"wrong", 0};
+    const struct keys_ask ask = {answer, &asked};
+    char id[65];
+    OWN_FREE char *name = check_path(w.folder, "locked"), *key = check_path(w.folder, "locked.key"),
+                  *pub = check_path(w.folder, "locked.pub");
+    OK(keys_generate(id, name, KEYS_ED25519, "open sesame"));
+    OWN_BUF struct buf pem = {0};
+    OK(file_read(&pem, AT_FDCWD, key));
+    assert_true(str_starts(pem.at, "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+    o.key = key;
+    FAILS(ERR_USAGE, "locked.key: the private key needs a passphrase", bundle_build(&result, &o, NULL, NULL));
+    o.ask = &ask;
+    FAILS(ERR_USAGE, "locked.key: wrong passphrase", bundle_build(&result, &o, NULL, NULL));
+    asked.answer = "open sesame";
+    OK(bundle_build(&result, &o, NULL, NULL));
+    assert_int_equal(asked.times, 2);
+    const char *trust = pub;
+    OK(bundle_open(&b, w.out, &trust, 1));
+    OK(bundle_verify(b, NULL, NULL));
+    assert_string_equal(bundle_signers(b)->at[0], id);
+    /* a key without a passphrase asks nobody */
+    o.key = w.key;
+    OK(bundle_build(&result, &o, NULL, NULL));
+    assert_int_equal(asked.times, 2);
 }
 
 static void other_signer(void **state)
@@ -325,7 +372,7 @@ static void other_signer(void **state)
     char id[65];
     OWN_FREE char *name = check_path(w.folder, "other"), *key = check_path(w.folder, "other.key"),
                   *pub = check_path(w.folder, "other.pub");
-    OK(keys_generate(id, name));
+    OK(keys_generate(id, name, KEYS_P256, NULL));
     o.key = key;
     OK(bundle_build(&result, &o, NULL, NULL));
     FAILS(ERR_UNTRUSTED, "E_ROOT_PIN", open_and_verify(&b, &w, w.out));
@@ -428,6 +475,7 @@ int main(void)
         cmocka_unit_test(wrong_files),
         cmocka_unit_test(missing_blob),
         cmocka_unit_test(keys),
+        cmocka_unit_test(protected_key),
         cmocka_unit_test(other_signer),
         cmocka_unit_test(shown),
         cmocka_unit_test(stopped),

@@ -122,7 +122,7 @@ static inline struct workshop workshop_new(void)
     w.out = check_path(w.folder, "tiny.csn.tar");
     w.addon_out = check_path(w.folder, "addon.csn.tar");
     OWN_FREE char *name = check_path(w.folder, "release");
-    OK(keys_generate(id, name));
+    OK(keys_generate(id, name, KEYS_P256, NULL));
     workshop_definitions(&w);
     OWN_BUF struct buf tool = {0}, layer = {0};
     OK(buf_str(&tool, workshop_tool));

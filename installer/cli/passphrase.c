@@ -1,0 +1,59 @@
+#include "cli/passphrase.h"
+
+#include "cli/ask.h"
+
+#include <string.h>
+
+/* The file's text without its last newline: one line, as a person would type it. */
+static struct err *from_file(struct buf *out, const char *file)
+{
+    TRY(keys_read_secret(out, "passphrase file", file, PASSPHRASE_MAX + 2));
+    if (out->len && out->at[out->len - 1] == '\n')
+        out->at[--out->len] = '\0';
+    if (out->len == 0 || strlen(out->at) != out->len || strchr(out->at, '\n'))
+        return err_hint(err_new(ERR_USAGE, "passphrase file %s: not one line of text", file),
+                        "write the passphrase into it, on one line");
+    return NULL;
+}
+
+static struct err *typed(struct cli *x, struct buf *out, const char *how, const char *path)
+{
+    char line[PASSPHRASE_MAX + 2] = "";
+    struct err *e = ask_secret(x, line, sizeof line, "%s %s: ", how, path);
+    if (!e)
+        e = buf_str(out, line);
+    explicit_bzero(line, sizeof line);
+    return e;
+}
+
+static struct err *of_key(void *self, struct buf *out, const char *path)
+{
+    struct cli *x = self;
+    const char *file = args_text(&x->args, "passphrase-file", NULL);
+    if (file)
+        return from_file(out, file);
+    if (ask_can())
+        return typed(x, out, "Passphrase of", path);
+    return err_hint(err_new(ERR_USAGE, "it is encrypted, and there is no terminal to ask for its passphrase"),
+                    "--passphrase-file FILE");
+}
+
+struct keys_ask passphrase_ask(struct cli *x)
+{
+    return (struct keys_ask){of_key, x};
+}
+
+struct err *passphrase_new(struct cli *x, struct buf *out, const char *path)
+{
+    OWN_SECRET_BUF struct buf again = {0};
+    const char *file = args_text(&x->args, "passphrase-file", NULL);
+    if (file)
+        return from_file(out, file);
+    if (!ask_can())
+        return NULL;
+    TRY(typed(x, out, "New passphrase (empty: none) of", path));
+    TRY(typed(x, &again, "The same again, of", path));
+    if (strcmp(buf_text(out), buf_text(&again)) != 0)
+        return err_new(ERR_USAGE, "the two passphrases differ; no key was made");
+    return NULL;
+}
