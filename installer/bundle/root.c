@@ -158,18 +158,24 @@ static struct err *check_reached(const struct doc *root, const struct root_raw *
                    root_threshold(root, "root"), doc_text(root, "version"));
 }
 
-struct err *root_follow(struct doc **ret, const struct doc *before, const struct root_raw *raw)
+struct err *root_continues(const struct doc *root, const struct doc *before)
 {
-    OWN_DOC struct doc *root = NULL;
-    TRY(check_reached(before, raw));
-    TRY(root_parse(&root, (unsigned)doc_int(before, "version", 0) + 1, &raw->bytes));
-    TRY(check_reached(root, raw));
     if (!str_eq(doc_text(root, "product"), doc_text(before, "product")))
         return err_new(ERR_UNTRUSTED, "E_ROOT_CHAIN: product %s, the document before has %s", doc_text(root, "product"),
                        doc_text(before, "product"));
     if (doc_int(root, "epoch", 0) < doc_int(before, "epoch", 0))
         return err_new(ERR_UNTRUSTED, "E_ROOT_CHAIN: epoch %s is lower than that of the document before",
                        doc_text(root, "epoch"));
+    return NULL;
+}
+
+struct err *root_follow(struct doc **ret, const struct doc *before, const struct root_raw *raw)
+{
+    OWN_DOC struct doc *root = NULL;
+    TRY(check_reached(before, raw));
+    TRY(root_parse(&root, (unsigned)doc_int(before, "version", 0) + 1, &raw->bytes));
+    TRY(check_reached(root, raw));
+    TRY(root_continues(root, before));
     *ret = TAKE(root);
     return NULL;
 }

@@ -29,6 +29,8 @@ struct err *root_signers(struct strs *ret, const struct doc *root, const char *r
 /* How many signatures the role asks for; 0 when there is no such role. */
 size_t root_threshold(const struct doc *root, const char *role);
 bool root_has(const struct doc *root, const char *role, const char *keyid);
+/* ERR_UNTRUSTED (E_ROOT_CHAIN) unless its product is that of `before` and its epoch not lower. */
+struct err *root_continues(const struct doc *root, const struct doc *before) ERR_MUST;
 /*
  * The document behind `before`: signed by the root keys of both, its version one higher, its product the same, its
  * epoch not lower. It is parsed when enough of the older keys signed it. ERR_UNTRUSTED: E_ROOT_CHAIN and those of

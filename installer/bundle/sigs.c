@@ -2,6 +2,14 @@
 
 #include <string.h>
 
+static void fill(struct sig *sig, const char *keyid, const void *p, size_t n)
+{
+    memcpy(sig->keyid, keyid, sizeof sig->keyid);
+    if (n)
+        memcpy(sig->bytes, p, n);
+    sig->len = n;
+}
+
 struct err *sigs_add(struct sigs *s, const char *keyid, const void *p, size_t n)
 {
     if (s->n == FORMAT_SIGS_MAX)
@@ -11,11 +19,21 @@ struct err *sigs_add(struct sigs *s, const char *keyid, const void *p, size_t n)
                        FORMAT_SIG_BYTES_MAX);
     if (s->n && strcmp(s->at[s->n - 1].keyid, keyid) >= 0)
         return err_new(ERR_UNTRUSTED, "E_ORDER: signatures are sorted by key id, one for each key");
-    struct sig *sig = &s->at[s->n++];
-    memcpy(sig->keyid, keyid, sizeof sig->keyid);
-    if (n)
-        memcpy(sig->bytes, p, n);
-    sig->len = n;
+    fill(&s->at[s->n++], keyid, p, n);
+    return NULL;
+}
+
+struct err *sigs_put(struct sigs *s, const char *keyid, const void *p, size_t n)
+{
+    size_t i = 0;
+    while (i < s->n && strcmp(s->at[i].keyid, keyid) < 0)
+        i++;
+    bool there = i < s->n && strcmp(s->at[i].keyid, keyid) == 0;
+    if (n > FORMAT_SIG_BYTES_MAX || (!there && s->n == FORMAT_SIGS_MAX))
+        return err_new(ERR_REFUSED, "E_LIMIT: there are %d signatures already", FORMAT_SIGS_MAX);
+    if (!there)
+        memmove(&s->at[i + 1], &s->at[i], (s->n++ - i) * sizeof s->at[0]);
+    fill(&s->at[i], keyid, p, n);
     return NULL;
 }
 

@@ -17,5 +17,8 @@ struct sigs {
 /* Appends. ERR_UNTRUSTED: E_LIMIT when there are too many or it is too long, E_ORDER when `keyid` does not sort behind.
  */
 struct err *sigs_add(struct sigs *s, const char *keyid, const void *p, size_t n) ERR_MUST;
+/* Puts one where it sorts, in the place of an older one under that key id. ERR_REFUSED (E_LIMIT) when there are too
+ * many. */
+struct err *sigs_put(struct sigs *s, const char *keyid, const void *p, size_t n) ERR_MUST;
 /* The signature under that key id, or NULL; borrowed. */
 const struct sig *sigs_find(const struct sigs *s, const char *keyid);

@@ -262,6 +262,7 @@ static struct err *choose_numbers(struct build *b, const struct args *a)
 static struct err *choose(struct build *b, const struct args *a)
 {
     b->o.key = args_text(a, "key", NULL);
+    b->o.root = args_text(a, "root", NULL);
     b->o.root_key = args_text(a, "root-key", NULL);
     b->o.bundles_dir = args_text(a, "bundles", "bundles");
     b->o.product = args_text(a, "product", NULL);
@@ -273,6 +274,10 @@ static struct err *choose(struct build *b, const struct args *a)
     if (!b->o.key)
         return err_hint(err_new(ERR_USAGE, "bundle build needs --key FILE, which signs the release"),
                         "caisson key generate NAME makes one");
+    if (b->o.root && (b->o.root_key || args_has(a, "epoch")))
+        return err_hint(
+            err_new(ERR_USAGE, "--%s and --root: the root documents say that", b->o.root_key ? "root-key" : "epoch"),
+            "caisson root rotate %s makes the next one", b->o.root);
     TRY(choose_numbers(b, a));
     TRY(choose_cache(b, a));
     TRY(choose_profile(b, a));
@@ -298,6 +303,8 @@ static struct err *build(struct doc **ret, struct cli *x, struct build *b)
     doc_set_fmt(*ret, "digest", "sha256:%s", made.digest);
     doc_set_int(*ret, "bytes", (int64_t)made.bytes);
     doc_set_int(*ret, "members", (int64_t)made.members);
+    doc_set_int(*ret, "signatures", (int64_t)made.signatures);
+    doc_set_int(*ret, "threshold", (int64_t)made.threshold);
     return NULL;
 }
 
@@ -316,4 +323,7 @@ void show_bundle_build(FILE *out, const struct cli *x, const struct doc *d)
     str_size(size, (uint64_t)doc_int(d, "bytes", 0));
     (void)fprintf(out, "built %s, %s in %s members\nrelease %s\n", doc_text(d, "path"), size, doc_text(d, "members"),
                   doc_text(d, "digest"));
+    if (doc_int(d, "signatures", 0) < doc_int(d, "threshold", 0))
+        (void)fprintf(out, "%s of %s signatures: nobody takes it before `caisson bundle sign` added the others\n",
+                      doc_text(d, "signatures"), doc_text(d, "threshold"));
 }

@@ -165,8 +165,9 @@ static struct err *operand_words(struct buf *out, const struct verb *v)
 static struct err *verb_case(struct buf *out, const struct dialect *s, const struct verb *v)
 {
     TRY(buf_fmt(out, "    '%s'|'%s '*)\n", v->name, v->name));
-    if (v->word == WORD_FILE)
-        TRY(buf_fmt(out, "        if [[ $cur != -* ]]; then %s; return; fi\n", s->files));
+    if (v->word == WORD_FILE || v->word == WORD_FOLDER)
+        TRY(buf_fmt(out, "        if [[ $cur != -* ]]; then %s; return; fi\n",
+                    v->word == WORD_FILE ? s->files : s->folders));
     TRY(buf_fmt(out, "        %s", s->words_open));
     TRY(operand_words(out, v));
     TRY(option_words(out, v->opts));
@@ -277,12 +278,14 @@ static struct err *fish_verb(struct buf *out, const struct verb *v)
     TRY(buf_str(out, "\n"));
     for (const struct opt *o = v->opts; o && o->name; o++)
         TRY(fish_option(out, v, o));
-    if (v->word != WORD_FILE && v->word != WORD_SHELL && v->word != WORD_VERB)
+    if (v->word != WORD_FILE && v->word != WORD_FOLDER && v->word != WORD_SHELL && v->word != WORD_VERB)
         return NULL;
     TRY(buf_str(out, "complete -c caisson -n "));
     TRY(fish_seen(out, v));
     if (v->word == WORD_FILE)
         return buf_str(out, " -F\n");
+    if (v->word == WORD_FOLDER)
+        return buf_str(out, " -x -a '(__fish_complete_directories)'\n");
     TRY(buf_str(out, " -a '"));
     TRY(operand_words(out, v));
     return buf_str(out, "'\n");

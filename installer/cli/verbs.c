@@ -47,16 +47,20 @@ static const struct opt reset_opts[] = {
 static const struct opt build_opts[] = {
     {.name = "profile", .arg = "NAME|FILE", .word = WORD_FILE, .help = "profiles/NAME.yaml, or a file (minimal)"},
     {.name = "key", .arg = "FILE", .word = WORD_FILE, .help = "private key that signs the release (needed)"},
-    {.name = "root-key", .arg = "FILE", .word = WORD_FILE, .help = "private key that signs the root document (--key)"},
+    {.name = "root", .arg = "DIR", .word = WORD_FOLDER, .help = "root documents that say who may sign (one for --key)"},
+    {.name = "root-key",
+     .arg = "FILE",
+     .word = WORD_FILE,
+     .help = "without --root: key that signs the root document (--key)"},
     PASSPHRASE_OPT,
     {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "the bundle (PRODUCT-PROFILE-VERSION-PLATFORM.csn.tar)"},
     {.name = "bundles", .arg = "DIR", .word = WORD_FOLDER, .help = "folder of component definitions (bundles)"},
     {.name = "cache", .arg = "DIR", .word = WORD_FOLDER, .help = "folder of the locked bytes ($CAISSON_CACHE)"},
     {.name = "lock", .arg = "FILE", .word = WORD_FILE, .help = "the lock (CACHE/lock/PROFILE.lock.json)"},
-    {.name = "product", .arg = "NAME", .help = "product (caisson)"},
+    {.name = "product", .arg = "NAME", .help = "product (caisson, or that of --root)"},
     {.name = "channel", .arg = "NAME", .help = "channel (stable)"},
     {.name = "version", .arg = "VERSION", .help = "version of the release (the profile's)"},
-    {.name = "epoch", .arg = "N", .help = "epoch of the rollback protection (0)"},
+    {.name = "epoch", .arg = "N", .help = "without --root: epoch of the rollback protection (0)"},
     {.name = "sequence", .arg = "N", .help = "number of the release, growing (1)"},
     {.name = "source-date-epoch", .arg = "SECONDS", .help = "every time in the bundle ($SOURCE_DATE_EPOCH, else 0)"},
     {.name = "requires", .arg = "FILE", .word = WORD_FILE, .help = "for an add-on: the bundle it needs"},
@@ -116,6 +120,55 @@ static const struct opt delta_opts[] = {
 static const struct opt key_opts[] = {
     {.name = "scheme", .arg = "p256|ed25519", .word = WORD_SCHEME, .help = "kind of key (p256)"},
     PASSPHRASE_OPT,
+    {0},
+};
+
+#define KEYS_OPT(text)                                                                                                 \
+    {                                                                                                                  \
+        .name = "key", .arg = "FILE", .word = WORD_FILE, .many = true, .help = text                                    \
+    }
+
+/* What a root document says. */
+#define ROOT_OPTS                                                                                                      \
+    {.name = "root-key",                                                                                               \
+     .arg = "PUB",                                                                                                     \
+     .word = WORD_FILE,                                                                                                \
+     .many = true,                                                                                                     \
+     .help = "public key of a root officer; may be given again"},                                                      \
+        {.name = "root-threshold", .arg = "N", .help = "how many root officers must sign (1 of 1)"},                   \
+        {.name = "release-key",                                                                                        \
+         .arg = "PUB",                                                                                                 \
+         .word = WORD_FILE,                                                                                            \
+         .many = true,                                                                                                 \
+         .help = "public key of who signs releases; may be given again"},                                              \
+        {.name = "release-threshold", .arg = "N", .help = "how many of them must sign a release (1 of 1)"},            \
+        {.name = "epoch", .arg = "N", .help = "epoch of the rollback protection (0)"},                                 \
+        {.name = "expires", .arg = "DATE", .help = "2027-12-31: readers warn from then on"},                           \
+        {.name = "deny", .arg = "sha256:...", .many = true, .help = "a release that nobody may install any more"},     \
+        KEYS_OPT("private key that signs at once; may be given again"), PASSPHRASE_OPT
+
+static const struct opt root_create_opts[] = {
+    {.name = "product", .arg = "NAME", .help = "product (caisson)"},
+    ROOT_OPTS,
+    {0},
+};
+
+static const struct opt root_rotate_opts[] = {ROOT_OPTS, {0}};
+
+static const struct opt root_sign_opts[] = {
+    KEYS_OPT("private key that signs (needed); may be given again"),
+    PASSPHRASE_OPT,
+    {0},
+};
+
+static const struct opt bundle_sign_opts[] = {
+    {.name = "key", .arg = "FILE", .word = WORD_FILE, .help = "private key that signs (needed)"},
+    PASSPHRASE_OPT,
+    {.name = "trust",
+     .arg = "PUB",
+     .word = WORD_FILE,
+     .many = true,
+     .help = "root key or document to check the bundle against (the public half of --key); may be given again"},
     {0},
 };
 
@@ -299,6 +352,62 @@ const struct verb verbs[] = {
      .notes = "Exit status: 4 when a blob is in no base, or is not as it was signed.\n",
      .run = run_bundle_join,
      .show = show_bundle_join},
+    {.name = "bundle sign",
+     .operands = "FILE",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FILE,
+     .summary = "add a signature to a bundle that was built, when two must sign",
+     .opts = bundle_sign_opts,
+     .notes = "Every byte is verified before. Only the signature is added; the file is replaced when it is whole. Exit "
+              "status: 4\n"
+              "when the bundle is not as it was signed, 6 when the key is not one that signs releases.\n",
+     .run = run_bundle_sign,
+     .show = show_bundle_sign},
+    {.name = "root create",
+     .operands = "DIR",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FOLDER,
+     .summary = "make the first root document: whose keys count, and how many must sign",
+     .opts = root_create_opts,
+     .notes = "DIR/0001/root.json goes from officer to officer; each adds DIR/0001/KEYID.sig with `caisson root sign`. "
+              "It is as\n"
+              "valid as its threshold says. `bundle build --root DIR` puts the folder into bundles.\n",
+     .run = run_root_create,
+     .show = show_root},
+    {.name = "root rotate",
+     .operands = "DIR",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FOLDER,
+     .summary = "make the next root document: other keys, epoch, withdrawn releases",
+     .opts = root_rotate_opts,
+     .notes =
+         "Keys that are given replace all keys of that role; --deny adds; what is not given stays, but for --expires. "
+         "It\n"
+         "needs signatures of enough old and of enough new root officers.\n",
+     .run = run_root_rotate,
+     .show = show_root},
+    {.name = "root sign",
+     .operands = "DIR",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FOLDER,
+     .summary = "sign the last root document",
+     .opts = root_sign_opts,
+     .notes = "Read it first: `caisson root show DIR`. Exit status: 6 when no signature of this key is asked for.\n",
+     .run = run_root_sign,
+     .show = show_root},
+    {.name = "root show",
+     .operands = "DIR",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FOLDER,
+     .summary = "show root documents, who signed them and who has to",
+     .notes = "Whoever trusts a root document compares its sha256 with the publisher first.\n",
+     .run = run_root_show,
+     .show = show_root},
     {.name = "key generate",
      .operands = "NAME",
      .least = 1,

@@ -68,7 +68,14 @@ void show_bundle_delta(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_join(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_join(FILE *out, const struct cli *x, const struct doc *d);
 
-/* sign_verbs.c: keys */
+/* sign_verbs.c: keys, root documents, signatures */
+struct err *run_root_create(struct cli *x, struct doc **ret) ERR_MUST;
+struct err *run_root_rotate(struct cli *x, struct doc **ret) ERR_MUST;
+struct err *run_root_sign(struct cli *x, struct doc **ret) ERR_MUST;
+struct err *run_root_show(struct cli *x, struct doc **ret) ERR_MUST;
+void show_root(FILE *out, const struct cli *x, const struct doc *d);
+struct err *run_bundle_sign(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_sign(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_key_generate(struct cli *x, struct doc **ret) ERR_MUST;
 void show_key_generate(FILE *out, const struct cli *x, const struct doc *d);
 

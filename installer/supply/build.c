@@ -7,23 +7,24 @@
 #include "pack/ustar.h"
 #include "pack/ustar_write.h"
 #include "supply/assemble.h"
+#include "supply/chain.h"
 #include "supply/keys.h"
 #include "supply/output.h"
 #include "supply/statement.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 /* All that goes into the file. */
 struct job {
     struct recipe recipe;
     struct assembly assembly;
-    struct key *key, *root_key;
+    struct key *key;
     struct doc *required; /* element of `requires`, or NULL */
-    struct buf index, release, root;
-    struct buf release_sig, root_sig;
+    struct chain chain;
+    struct buf index, release;
+    struct sigs sigs; /* of the release */
 };
 
 static void job_done(struct job *j)
@@ -31,29 +32,24 @@ static void job_done(struct job *j)
     recipe_done(&j->recipe);
     assemble_done(&j->assembly);
     key_free(j->key);
-    key_free(j->root_key);
     doc_free(j->required);
+    chain_done(&j->chain);
     buf_done(&j->index);
     buf_done(&j->release);
-    buf_done(&j->root);
-    buf_done(&j->release_sig);
-    buf_done(&j->root_sig);
 }
 
 /* ---- the bundle that an add-on needs ---- */
 
-/* The key's public half as a file that bundle_open() can read: /proc/self/fd/N of a memory file. */
-static struct err *public_file(int *ret_fd, char ret_path[64], const struct key *key)
+/* Trust for it, unless it was named: the first of our root documents, or the root key of the one made here. */
+static struct err *own_trust(int *ret_fd, char ret_path[64], const struct job *j)
 {
-    OWN_BUF struct buf pem = {0};
-    TRY(key_public_pem(&pem, key));
-    OWN_FD int fd = memfd_create("public key", MFD_CLOEXEC);
-    if (fd < 0)
-        return err_os(errno, "memory file");
-    TRY(fd_write_all(fd, pem.at, pem.len));
-    (void)snprintf(ret_path, 64, "/proc/self/fd/%d", fd);
-    *ret_fd = TAKE_FD(fd);
-    return NULL;
+    const struct buf *first = &j->chain.raw[0].bytes;
+    if (j->recipe.opts->root)
+        return keys_memory_file(ret_fd, ret_path, first->at, first->len);
+    const struct doc *root = chain_last(&j->chain);
+    const char *id = doc_path(root, "roles.root.keyids")->child->text;
+    const char *pem = doc_text(doc_get(doc_get(root, "keys"), id), "spki");
+    return keys_memory_file(ret_fd, ret_path, pem, strlen(pem));
 }
 
 static struct err *open_required(struct bundle **ret, const struct job *j)
@@ -64,7 +60,7 @@ static struct err *open_required(struct bundle **ret, const struct job *j)
     const char *own = path;
     if (o->trust)
         return bundle_open(ret, o->requires, o->trust, o->n_trust);
-    TRY(public_file(&fd, path, j->key));
+    TRY(own_trust(&fd, path, j));
     return bundle_open(ret, o->requires, &own, 1);
 }
 
@@ -103,12 +99,27 @@ static struct err *read_required(struct job *j)
 
 /* ---- writing ---- */
 
-static struct err *write_sig(int fd, const char *folder, const struct key *key, const struct buf *sig, int64_t mtime)
+static struct err *write_sigs(int fd, const char *folder, const struct sigs *sigs, int64_t mtime)
 {
-    char id[DIGEST_HEX], name[USTAR_NAME_MAX + 1];
-    TRY(key_id(id, key));
-    (void)snprintf(name, sizeof name, "%s/%s.sig", folder, id);
-    return ustar_write_member(fd, name, mtime, sig->at, sig->len);
+    for (size_t i = 0; i < sigs->n; i++) {
+        const struct sig *sig = &sigs->at[i];
+        char name[USTAR_NAME_MAX + 1];
+        (void)snprintf(name, sizeof name, "%s/%s.sig", folder, sig->keyid);
+        TRY(ustar_write_member(fd, name, mtime, sig->bytes, sig->len));
+    }
+    return NULL;
+}
+
+static struct err *write_roots(int fd, const struct chain *c, int64_t mtime)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        char folder[64], name[USTAR_NAME_MAX + 1];
+        (void)snprintf(folder, sizeof folder, "caisson/root/%04zu", i + 1);
+        (void)snprintf(name, sizeof name, "%s/root.json", folder);
+        TRY(ustar_write_member(fd, name, mtime, c->raw[i].bytes.at, c->raw[i].bytes.len));
+        TRY(write_sigs(fd, folder, &c->raw[i].sigs, mtime));
+    }
+    return NULL;
 }
 
 static struct err *write_head(int fd, const struct job *j)
@@ -116,10 +127,9 @@ static struct err *write_head(int fd, const struct job *j)
     int64_t t = j->recipe.opts->source_date_epoch;
     TRY(ustar_write_member(fd, "oci-layout", t, FORMAT_LAYOUT, strlen(FORMAT_LAYOUT)));
     TRY(ustar_write_member(fd, "caisson/format", t, FORMAT_FULL, strlen(FORMAT_FULL)));
-    TRY(ustar_write_member(fd, "caisson/root/0001/root.json", t, j->root.at, j->root.len));
-    TRY(write_sig(fd, "caisson/root/0001", j->root_key ? j->root_key : j->key, &j->root_sig, t));
+    TRY(write_roots(fd, &j->chain, t));
     TRY(ustar_write_member(fd, "caisson/release.json", t, j->release.at, j->release.len));
-    TRY(write_sig(fd, "caisson/sig", j->key, &j->release_sig, t));
+    TRY(write_sigs(fd, "caisson/sig", &j->sigs, t));
     return ustar_write_member(fd, "index.json", t, j->index.at, j->index.len);
 }
 
@@ -166,13 +176,6 @@ static struct err *write_bundle(const struct job *j, uint64_t *ret_bytes)
 
 /* ---- all of it ---- */
 
-static struct err *sign(struct buf *out, const struct key *key, const char *type, const struct buf *body)
-{
-    OWN_BUF struct buf pae = {0};
-    TRY(format_pae(&pae, type, body->at, body->len));
-    return key_sign(out, key, pae.at, pae.len);
-}
-
 static struct err *check_opts(const struct build_opts *o)
 {
     if (o->sequence > (uint64_t)FORMAT_INT_MAX || o->source_date_epoch < 0 || o->source_date_epoch > UINT32_MAX)
@@ -181,36 +184,80 @@ static struct err *check_opts(const struct build_opts *o)
     return o->channel ? err_wrap(err_as(format_name(o->channel), ERR_USAGE), "channel") : NULL;
 }
 
-static struct err *load_keys(struct job *j, const struct build_opts *o)
+/* ---- root documents: the publisher's, or one made here ---- */
+
+static struct err *load_chain(struct job *j, const char *dir, const struct build_opts *o)
 {
+    char id[DIGEST_HEX];
+    TRY(chain_load(&j->chain, dir));
+    TRY_CTX(chain_complete(&j->chain), "%s", dir);
+    TRY(key_id(id, j->key));
+    const char *product = doc_text(chain_last(&j->chain), "product");
+    if (o->product && !str_eq(o->product, product))
+        return err_new(ERR_USAGE, "E_PRODUCT: %s is of product %s", dir, product);
+    if (root_has(chain_last(&j->chain), "release", id))
+        return NULL;
+    return err_hint(err_new(ERR_REFUSED, "E_KEY_ROLE: key %s is not in roles.release.keyids of %s", o->key, dir),
+                    "caisson root show lists them");
+}
+
+/* One key for each role. The same keys and product give the same bytes. */
+static struct err *make_chain(struct job *j, const struct build_opts *o)
+{
+    OWN_KEY struct key *other = NULL;
+    OWN_DOC struct doc *root = statement_root(build_product(o), 1, o->epoch);
+    if (o->root_key)
+        TRY(keys_load(&other, o->root_key, o->ask));
+    struct key *root_key = other ? other : j->key;
+    TRY(statement_role(root, "root", 1, &root_key, 1));
+    TRY(statement_role(root, "release", 1, &j->key, 1));
+    return chain_of(&j->chain, root, root_key);
+}
+
+/* The options as the root documents complete them. */
+static struct err *begin(struct job *j, struct build_opts *o)
+{
+    TRY(check_opts(o));
     TRY(keys_load(&j->key, o->key, o->ask));
-    return o->root_key ? keys_load(&j->root_key, o->root_key, o->ask) : NULL;
+    if (!o->root)
+        return make_chain(j, o);
+    TRY(load_chain(j, o->root, o));
+    o->product = doc_text(chain_last(&j->chain), "product");
+    o->epoch = (uint32_t)doc_int(chain_last(&j->chain), "epoch", 0);
+    return NULL;
+}
+
+/* The same inputs give the same release, which may have been withdrawn. */
+static struct err *check_deny(const struct job *j, const char *dir)
+{
+    char digest[8 + DIGEST_HEX] = "sha256:";
+    TRY(digest_hex(digest + 7, j->release.at, j->release.len));
+    if (!doc_list_has(doc_get(chain_last(&j->chain), "deny"), digest))
+        return NULL;
+    return err_hint(err_new(ERR_REFUSED, "E_DENIED: root document %zu of %s forbids this release", j->chain.n, dir),
+                    "give the release that replaces it another --version and --sequence");
 }
 
 static struct err *prepare(struct job *j, const struct build_opts *o)
 {
-    TRY(check_opts(o));
-    TRY(load_keys(j, o));
     TRY(recipe_load(&j->recipe, o));
     TRY(read_required(j));
     TRY(assemble(&j->assembly, &j->recipe));
     TRY(doc_json_write(&j->index, j->assembly.index));
     TRY(statement_release(&j->release, &j->recipe, &j->assembly, &j->index, j->required));
-    TRY(statement_root(&j->root, o, j->root_key ? j->root_key : j->key, j->key));
-    TRY(sign(&j->release_sig, j->key, FORMAT_RELEASE_PAYLOAD, &j->release));
-    return sign(&j->root_sig, j->root_key ? j->root_key : j->key, FORMAT_ROOT_PAYLOAD, &j->root);
-}
-
-const char *build_product(const struct build_opts *o)
-{
-    return o->product ? o->product : "caisson";
+    TRY(check_deny(j, o->root));
+    return keys_sign(&j->sigs, j->key, FORMAT_RELEASE_PAYLOAD, &j->release);
 }
 
 struct err *bundle_build(struct build_result *ret, const struct build_opts *o, build_progress progress, void *self)
 {
     OWN(job_done) struct job j = {.recipe = {.progress = progress, .progress_self = self}};
-    TRY(prepare(&j, o));
+    struct build_opts all = *o;
+    TRY(begin(&j, &all));
+    TRY(prepare(&j, &all));
     TRY(write_bundle(&j, &ret->bytes));
     ret->members = j.assembly.content.n + 1;
+    ret->signatures = j.sigs.n;
+    ret->threshold = root_threshold(chain_last(&j.chain), "release");
     return digest_hex(ret->digest, j.release.at, j.release.len);
 }

@@ -14,7 +14,8 @@ struct build_opts {
     const char *lock;           /* <cache>/lock/<profile>.lock.json */
     const char *cache;          /* has blobs/sha256/<hex>; packages/ is made here */
     const char *key;            /* private key (PEM, 0600) that signs the release */
-    const char *root_key;       /* private key that signs the root document; NULL: `key` */
+    const char *root;           /* folder of root documents (chain.h), which then state product and epoch; or NULL */
+    const char *root_key;       /* without `root`: private key that signs the root document; NULL: `key` */
     const struct keys_ask *ask; /* for passphrases of keys; NULL: nobody */
     const char *out;            /* file to write; replaced atomically */
     const char *product;        /* NULL: "caisson" */
@@ -24,27 +25,32 @@ struct build_opts {
     uint64_t sequence;         /* of releases of this product and profile, growing; below 2^53 */
     int64_t source_date_epoch; /* every time in the bundle: seconds since 1970 */
     const char *requires;      /* for an add-on profile: the bundle it needs; else NULL */
-    const char *const *trust;  /* public key files for `requires`; NULL: the public half of `key` */
+    const char *const *trust;  /* for bundle_open() of `requires`; NULL: the root key or documents of this build */
     size_t n_trust;
 };
 
 /* The product that the options name, or "caisson"; borrowed. */
-const char *build_product(const struct build_opts *o);
+static inline const char *build_product(const struct build_opts *o)
+{
+    return o->product ? o->product : "caisson";
+}
 
 /* Called with what is being done ("pack etcd", "write"), and bytes done and in all of that; false stops the build. */
 typedef bool (*build_progress)(void *self, const char *what, uint64_t done, uint64_t total);
 
 struct build_result {
-    char digest[65];  /* of release.json */
-    uint64_t bytes;   /* of the file */
-    uint64_t members; /* in the release */
+    char digest[65];              /* of release.json */
+    uint64_t bytes;               /* of the file */
+    uint64_t members;             /* in the release */
+    size_t signatures, threshold; /* of the release: made, and asked for by the last root document */
 };
 
 /*
  * Builds the bundle. Equal inputs give an equal release.json and equal members on any machine (only ECDSA signatures
  * differ from build to build). ERR_USAGE for definitions, profile and lock, with file and line; ERR_UNTRUSTED when a
- * byte in the cache is not what the lock says; ERR_CANCELLED when `progress` (which may be NULL) wants no more. Nothing
- * is left at `out` or beside it after an error.
+ * byte in the cache is not what the lock says, or `root` is wrong; ERR_REFUSED when root documents lack signatures or
+ * `key` is none of their release keys; ERR_CANCELLED when `progress` (which may be NULL) wants no more. Nothing is left
+ * at `out` or beside it after an error.
  */
 struct err *bundle_build(struct build_result *ret, const struct build_opts *o, build_progress progress, void *self)
     ERR_MUST;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 enum { KEY_FILE_MAX = 64 << 10 };
@@ -103,5 +104,26 @@ struct err *keys_load_public(struct key **ret, const char *path)
         return err_hint(err_as(err_wrap(e, "public key %s", path), ERR_USAGE),
                         "it must be a public key in PEM, as `caisson key generate` writes it: NAME.pub");
     *ret = TAKE(key);
+    return NULL;
+}
+
+struct err *keys_sign(struct sigs *to, const struct key *key, const char *type, const struct buf *body)
+{
+    OWN_BUF struct buf pae = {0}, sig = {0};
+    char id[DIGEST_HEX];
+    TRY(key_id(id, key));
+    TRY(format_pae(&pae, type, body->at, body->len));
+    TRY(key_sign(&sig, key, pae.at, pae.len));
+    return sigs_put(to, id, sig.at, sig.len);
+}
+
+struct err *keys_memory_file(int *ret_fd, char ret_path[64], const void *p, size_t n)
+{
+    OWN_FD int fd = memfd_create("trust", MFD_CLOEXEC);
+    if (fd < 0)
+        return err_os(errno, "memory file");
+    TRY(fd_write_all(fd, p, n));
+    (void)snprintf(ret_path, 64, "/proc/self/fd/%d", fd);
+    *ret_fd = TAKE_FD(fd);
     return NULL;
 }

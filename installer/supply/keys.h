@@ -2,6 +2,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"
+#include "bundle/sigs.h"
 #include "crypt/key.h"
 
 enum keys_scheme { KEYS_P256, KEYS_ED25519 };
@@ -25,5 +26,9 @@ struct keys_ask {
 struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask) ERR_MUST;
 /* Reads a public key file. ERR_USAGE when it cannot be read or is none that can sign releases. */
 struct err *keys_load_public(struct key **ret, const char *path) ERR_MUST;
+/* Signs `body` as a document of `type` (FORMAT_..._PAYLOAD); the signature goes where it sorts. */
+struct err *keys_sign(struct sigs *to, const struct key *key, const char *type, const struct buf *body) ERR_MUST;
+/* What is to be trusted as a file that bundle_open() can read: *ret_fd, which the caller closes, and its path. */
+struct err *keys_memory_file(int *ret_fd, char ret_path[64], const void *p, size_t n) ERR_MUST;
 /* Reads a secret file: at most `max` bytes, and nobody but its owner may read it (ERR_REFUSED). `what` names it. */
 struct err *keys_read_secret(struct buf *out, const char *what, const char *path, size_t max) ERR_MUST;

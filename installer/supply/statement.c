@@ -178,7 +178,21 @@ struct err *statement_release(struct buf *out, const struct recipe *r, const str
 
 /* ---- root.json ---- */
 
-static struct err *add_key(struct doc *root, const char *role, const struct key *key)
+struct doc *statement_root(const char *product, int64_t version, int64_t epoch)
+{
+    struct doc *d = doc_new_map();
+    doc_set_text(d, "_type", FORMAT_ROOT);
+    doc_set_int(d, "schema", 1);
+    doc_set_text(d, "product", product);
+    doc_set_int(d, "version", version);
+    doc_set_int(d, "epoch", epoch);
+    doc_set(d, "keys", doc_new_map());
+    doc_set(d, "roles", doc_new_map());
+    doc_set(d, "deny", doc_new_list());
+    return d;
+}
+
+static struct err *add_key(struct doc *root, struct doc *keyids, const struct key *key)
 {
     OWN_BUF struct buf pem = {0};
     char id[DIGEST_HEX];
@@ -187,28 +201,23 @@ static struct err *add_key(struct doc *root, const char *role, const struct key 
     const char *scheme = format_scheme(buf_text(&pem));
     if (!scheme)
         return err_new(ERR_USAGE, "key %.16s cannot sign releases; P-256 and Ed25519 keys can", id);
+    if (doc_list_has(keyids, id))
+        return err_new(ERR_USAGE, "key %.16s is there twice", id);
+    doc_add_text(keyids, id);
     struct doc *k = doc_set(doc_get(root, "keys"), id, doc_new_map());
     doc_set_text(k, "scheme", scheme);
     doc_set_text(k, "spki", buf_text(&pem));
-    struct doc *to = doc_set(doc_get(root, "roles"), role, doc_new_map());
-    doc_add_text(doc_set(to, "keyids", doc_new_list()), id);
-    doc_set_int(to, "threshold", 1);
     return NULL;
 }
 
-struct err *statement_root(struct buf *out, const struct build_opts *o, const struct key *root,
-                           const struct key *release)
+struct err *statement_role(struct doc *root, const char *role, int64_t threshold, struct key *const keys[], size_t n)
 {
-    OWN_DOC struct doc *d = doc_new_map();
-    doc_set_text(d, "_type", FORMAT_ROOT);
-    doc_set_int(d, "schema", 1);
-    doc_set_text(d, "product", build_product(o));
-    doc_set_int(d, "version", 1);
-    doc_set_int(d, "epoch", o->epoch);
-    doc_set(d, "keys", doc_new_map());
-    doc_set(d, "roles", doc_new_map());
-    doc_set(d, "deny", doc_new_list());
-    TRY(add_key(d, "root", root));
-    TRY(add_key(d, "release", release));
-    return doc_json_write(out, d);
+    struct doc *to = doc_set(doc_get(root, "roles"), role, doc_new_map());
+    struct doc *keyids = doc_set(to, "keyids", doc_new_list());
+    for (size_t i = 0; i < n; i++)
+        TRY_CTX(add_key(root, keyids, keys[i]), "role %s", role);
+    if (threshold < 1 || (uint64_t)threshold > n)
+        return err_new(ERR_USAGE, "role %s: a threshold of %lld with %zu keys", role, (long long)threshold, n);
+    doc_set_int(to, "threshold", threshold);
+    return NULL;
 }

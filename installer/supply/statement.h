@@ -9,6 +9,11 @@
  */
 struct err *statement_release(struct buf *out, const struct recipe *r, const struct assembly *a,
                               const struct buf *index, const struct doc *required) ERR_MUST;
-/* The root document, version 1: one key for each role. The same keys and product give the same bytes. */
-struct err *statement_root(struct buf *out, const struct build_opts *o, const struct key *root,
-                           const struct key *release) ERR_MUST;
+/* A root document of schema 1 without keys. */
+struct doc *statement_root(const char *product, int64_t version, int64_t epoch);
+/*
+ * Makes `keys` (n of them) the keys of a role that asks for `threshold` of them, in the place of those it had.
+ * ERR_USAGE for a key that cannot sign releases, one that is there twice, a threshold out of reach.
+ */
+struct err *statement_role(struct doc *root, const char *role, int64_t threshold, struct key *const keys[], size_t n)
+    ERR_MUST;

@@ -306,6 +306,40 @@ run "$caisson" bundle verify bad.tar --trust release.pub
 check "a bundle of the year 2096 is fine" test "$status" = 0
 check "and that is a warning" says "warning: bad.tar: E_CLOCK: issued at 2096-10-02"
 expect "a bundle of the year 2096, dates enforced" 4 "E_CLOCK" "set this machine's clock" "$caisson" bundle verify bad.tar --trust release.pub --enforce-dates
+# two officers, in two places
+for officer in a b c; do run "$caisson" key generate $officer --scheme "$([ $officer = b ] && echo ed25519 || echo p256)"; done
+keys=(--root-key a.pub --root-key b.pub --release-key a.pub --release-key b.pub)
+expect "a role of two keys and no threshold" 64 "role root: a threshold of 0 with 2 keys" "--root-threshold N" "$caisson" root create root "${keys[@]}"
+expect "a chain that is not there" 64 "root documents root: " "caisson root create" "$caisson" root show root
+run "$caisson" root create root "${keys[@]}" --root-threshold 2 --release-threshold 2 --key a.key --expires 2026-01-01
+check "root create" says "needs signatures: 1 of 2 by root keys of document 1"
+expect "a bundle with a root document that lacks a signature" 6 "root document 0001 has 1 of the 2 signatures" "caisson root sign" "${build[@]}" --root root --key a.key
+expect "a root document signed by a stranger" 6 "E_KEY_ROLE" "caisson root show" "$caisson" root sign root --key c.key
+expect "root sign without a key" 64 "root sign needs --key" "caisson root sign DIR --key FILE" "$caisson" root sign root
+run "$caisson" root sign root --key b.key
+check "root sign" says "root is complete"
+expect "a bundle of both ways" 64 "--epoch and --root" "caisson root rotate root" "${build[@]}" --root root --key a.key --epoch 1
+expect "a release by a stranger" 6 "E_KEY_ROLE: key c.key" "caisson root show" "${build[@]}" --root root --key c.key
+run "${build[@]}" --root root --key a.key
+check "bundle build by the first of two" says "1 of 2 signatures: nobody takes it before"
+spec 's/good.tar/bad.tar/' 's,release.pub,root/0001/root.json,'
+refused "a bundle that one of two signed" 4 "E_SIG_THRESHOLD: 1 of the 2 signatures" "caisson bundle sign"
+expect "bundle sign without a key" 64 "bundle sign needs --key" "" "$caisson" bundle sign bad.tar
+expect "bundle sign by a stranger" 6 "E_KEY_ROLE" "release officer" "$caisson" bundle sign bad.tar --key c.key --trust root/0001/root.json
+expect "bundle sign by who trusts too few" 4 "E_SIG_THRESHOLD: document 1 asks for" "more of the publisher's root keys" "$caisson" bundle sign bad.tar --key b.key
+run "$caisson" bundle sign bad.tar --key b.key --trust root/0001/root.json
+check "bundle sign by the second" says "2 of 2 signatures"
+run "$caisson" bundle sign bad.tar --key b.key --trust root/0001/root.json
+check "bundle sign again" says "has that signature already"
+run "$caisson" validate
+check "the bundle of two officers is valid" test "$status" = 0
+check "an old root document is a warning" says "bad.tar: E_EXPIRED: the last root document expired at 2026-01-01T00:00:00Z"
+expect "an old root document, dates enforced" 4 "E_EXPIRED" "ask the publisher for a newer one" "$caisson" bundle verify bad.tar --trust root/0001/root.json --enforce-dates
+digest=$("$caisson" -o json bundle verify bad.tar --trust a.pub --trust b.pub 2>err | jq -r .digest)
+run "$caisson" root rotate root --deny "$digest" --key a.key --key b.key
+check "root rotate" says "denies $digest"
+expect "a date that is none" 64 '--expires: "soon" is no date' "2027-12-31" "$caisson" root rotate root --expires soon
+expect "a withdrawn release built again" 6 "E_DENIED: root document 2 of root forbids this release" "give the release that replaces it" "${build[@]}" --root root --key a.key
 spec 's/release.pub/none.pub/'
 refused "a missing public key" 64 "none.pub" ""
 spec 's/profile: tiny/profile: minimal/'

@@ -165,6 +165,6 @@ struct err *bundle_build(struct build_result *ret, const struct build_opts *o, b
     say("requires", o->requires);
     (void)fprintf(stderr, "epoch=%u sequence=%llu date=%lld trust=%zu\n", o->epoch, (unsigned long long)o->sequence,
                   (long long)o->source_date_epoch, o->n_trust);
-    *ret = (struct build_result){"00ff", 1500000, 12};
+    *ret = (struct build_result){"00ff", 1500000, 12, 1, 1};
     return NULL;
 }

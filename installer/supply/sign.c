@@ -1,0 +1,171 @@
+#include "supply/sign.h"
+
+#include "base/file.h"
+#include "bundle/root.h"
+#include "pack/ustar.h"
+#include "pack/ustar_write.h"
+#include "supply/keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- where it goes ---- */
+
+static struct err *read_header(struct ustar_entry *ret, int fd, uint64_t at)
+{
+    unsigned char block[USTAR_BLOCK];
+    ssize_t n = pread(fd, block, sizeof block, (off_t)at);
+    if (n != (ssize_t)sizeof block)
+        return n < 0 ? err_os(errno, "read")
+                     : err_new(ERR_UNTRUSTED, "E_TRUNCATED: at byte %llu", (unsigned long long)at);
+    return ustar_decode(ret, block);
+}
+
+/* The offset where the member `name` belongs: before the first signature that sorts behind it, or what follows them. */
+static struct err *find_place(uint64_t *ret_at, int64_t *ret_mtime, int fd, const char *name)
+{
+    bool in_sigs = false;
+    for (uint64_t at = 0;;) {
+        struct ustar_entry e;
+        TRY(read_header(&e, fd, at));
+        bool is_sig = str_starts(e.name, "caisson/sig/");
+        if (is_sig ? strcmp(e.name, name) > 0 : in_sigs) {
+            *ret_at = at;
+            *ret_mtime = e.mtime;
+            return NULL;
+        }
+        in_sigs = is_sig;
+        at += ustar_span(e.size);
+    }
+}
+
+/* ---- the new file ---- */
+
+/* The kernel copies; where it can, it only notes that two files share the bytes. */
+static struct err *copy(int from, uint64_t at, uint64_t n, int to)
+{
+    loff_t where = (loff_t)at;
+    while (n) {
+        ssize_t r = copy_file_range(from, &where, to, NULL, n < (1U << 30) ? n : (1U << 30), 0);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0)
+            return r < 0 ? err_os(errno, "copy") : err_new(ERR_UNTRUSTED, "E_TRUNCATED: the file became shorter");
+        n -= (uint64_t)r;
+    }
+    return NULL;
+}
+
+static struct err *write_with(int to, int from, uint64_t size, const struct sig *sig)
+{
+    char name[USTAR_NAME_MAX + 1];
+    uint64_t at = 0;
+    int64_t mtime = 0;
+    (void)snprintf(name, sizeof name, "caisson/sig/%s.sig", sig->keyid);
+    TRY(find_place(&at, &mtime, from, name));
+    TRY(copy(from, 0, at, to));
+    TRY(ustar_write_member(to, name, mtime, sig->bytes, sig->len));
+    return copy(from, at, size - at, to);
+}
+
+/* What stands there is read back by the reader before it takes the old file's place. */
+static struct err *check_new(const struct sign_opts *o, const char *tmp, const struct bundle *old)
+{
+    OWN_BUNDLE struct bundle *b = NULL;
+    TRY(bundle_open_to_sign(&b, tmp, o->trust, o->n_trust));
+    return strcmp(bundle_digest(b), bundle_digest(old)) == 0
+               ? NULL
+               : err_new(ERR_UNTRUSTED, "E_DIGEST: %s was changed meanwhile", o->path);
+}
+
+static struct err *replace(const struct sign_opts *o, const char *tmp, const struct sig *sig, const struct bundle *old)
+{
+    struct stat st;
+    OWN_FD int from = open(o->path, O_RDONLY | O_CLOEXEC);
+    OWN_FD int to = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (from < 0 || to < 0 || fstat(from, &st) < 0)
+        return err_as(err_os(errno, "create %s", tmp), ERR_USAGE);
+    if (fallocate(to, FALLOC_FL_KEEP_SIZE, 0, st.st_size + 2L * USTAR_BLOCK) < 0 && errno == ENOSPC)
+        return err_os(ENOSPC, "create %s", tmp); /* before the first byte is copied */
+    TRY_CTX(write_with(to, from, (uint64_t)st.st_size, sig), "%s", o->path);
+    if (fchmod(to, st.st_mode & 0777) < 0 || fsync(to) < 0)
+        return err_os(errno, "write %s", tmp);
+    TRY(check_new(o, tmp, old));
+    if (rename(tmp, o->path) < 0)
+        return err_os(errno, "replace %s", o->path);
+    return file_sync_parent(AT_FDCWD, o->path);
+}
+
+static struct err *add(const struct sign_opts *o, const struct bundle *b)
+{
+    OWN_BUF struct buf release = {0};
+    struct sigs sigs = {0};
+    OWN_FREE char *tmp = str_fmt("%s.%ld.new", o->path, (long)getpid());
+    if (!tmp)
+        return err_os(ENOMEM, "bundle");
+    TRY(doc_json_write(&release, bundle_release(b))); /* canonical: the bytes it was read from */
+    TRY(keys_sign(&sigs, o->key, FORMAT_RELEASE_PAYLOAD, &release));
+    struct err *e = replace(o, tmp, &sigs.at[0], b);
+    if (e)
+        (void)unlink(tmp);
+    return e;
+}
+
+/* ---- all of it ---- */
+
+static struct err *check_role(const struct bundle *b, const char *id)
+{
+    if (root_has(bundle_root(b), "release", id))
+        return NULL;
+    return err_hint(err_new(ERR_REFUSED, "%s: E_KEY_ROLE: key %.16s is not in roles.release.keyids of root document %s",
+                            bundle_path(b), id, doc_text(bundle_root(b), "version")),
+                    "sign with the key of a release officer");
+}
+
+static struct doc *result(const struct bundle *b, const char *id, bool added)
+{
+    struct doc *d = doc_new_map();
+    doc_set_text(d, "path", bundle_path(b));
+    doc_set_fmt(d, "digest", "sha256:%s", bundle_digest(b));
+    struct doc *signers = doc_set(d, "signers", doc_new_list());
+    for (size_t i = 0; i < bundle_signers(b)->n; i++)
+        doc_add_text(signers, bundle_signers(b)->at[i]);
+    if (added)
+        doc_add_text(signers, id);
+    doc_set_int(d, "threshold", (int64_t)root_threshold(bundle_root(b), "release"));
+    doc_set_bool(d, "added", added);
+    return d;
+}
+
+static struct err *sign_trusted(struct doc **ret, const struct sign_opts *o)
+{
+    OWN_BUNDLE struct bundle *b = NULL;
+    char id[DIGEST_HEX];
+    TRY(key_id(id, o->key));
+    TRY(bundle_open_to_sign(&b, o->path, o->trust, o->n_trust));
+    TRY(check_role(b, id));
+    TRY(bundle_verify(b, o->progress, o->self));
+    bool added = !strs_has(bundle_signers(b), id);
+    if (added)
+        TRY(add(o, b));
+    *ret = result(b, id, added);
+    return NULL;
+}
+
+struct err *sign_bundle(struct doc **ret, const struct sign_opts *o)
+{
+    OWN_BUF struct buf pem = {0};
+    OWN_FD int fd = -1;
+    char path[64];
+    const char *own = path;
+    struct sign_opts with = *o;
+    if (o->n_trust)
+        return sign_trusted(ret, o);
+    TRY(key_public_pem(&pem, o->key));
+    TRY(keys_memory_file(&fd, path, pem.at, pem.len));
+    with.trust = &own;
+    with.n_trust = 1;
+    return sign_trusted(ret, &with);
+}
