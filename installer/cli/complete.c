@@ -120,16 +120,9 @@ static struct err *option_words(struct buf *out, const struct opt *o)
 /* The values that an option may have, when they can be told here; else NULL. */
 static const char *fixed_words(enum word word)
 {
-    switch (word) {
-    case WORD_FORMAT:
-        return "text json";
-    case WORD_SBOM:
-        return "cyclonedx spdx";
-    case WORD_SCHEME:
-        return "p256 ed25519";
-    default:
-        return NULL;
-    }
+    static const char *const words[] = {
+        [WORD_FORMAT] = "text json", [WORD_SBOM] = "cyclonedx spdx", [WORD_SCHEME] = "p256 ed25519"};
+    return (size_t)word < ARRAY_LEN(words) ? words[word] : NULL;
 }
 
 /* ---- bash and zsh ---- */

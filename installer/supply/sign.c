@@ -1,10 +1,11 @@
 #include "supply/sign.h"
 
-#include "base/file.h"
+#include "bundle/parts.h"
 #include "bundle/root.h"
 #include "pack/ustar.h"
 #include "pack/ustar_write.h"
 #include "supply/keys.h"
+#include "supply/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,37 +81,26 @@ static struct err *check_new(const struct sign_opts *o, const char *tmp, const s
                : err_new(ERR_UNTRUSTED, "E_DIGEST: %s was changed meanwhile", o->path);
 }
 
-static struct err *replace(const struct sign_opts *o, const char *tmp, const struct sig *sig, const struct bundle *old)
+static struct err *replace(const struct sign_opts *o, const struct sig *sig, const struct bundle *old)
 {
     struct stat st;
+    OWN_OUTPUT struct output out = {.fd = -1};
     OWN_FD int from = open(o->path, O_RDONLY | O_CLOEXEC);
-    OWN_FD int to = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (from < 0 || to < 0 || fstat(from, &st) < 0)
-        return err_as(err_os(errno, "create %s", tmp), ERR_USAGE);
-    if (fallocate(to, FALLOC_FL_KEEP_SIZE, 0, st.st_size + 2L * USTAR_BLOCK) < 0 && errno == ENOSPC)
-        return err_os(ENOSPC, "create %s", tmp); /* before the first byte is copied */
-    TRY_CTX(write_with(to, from, (uint64_t)st.st_size, sig), "%s", o->path);
-    if (fchmod(to, st.st_mode & 0777) < 0 || fsync(to) < 0)
-        return err_os(errno, "write %s", tmp);
-    TRY(check_new(o, tmp, old));
-    if (rename(tmp, o->path) < 0)
-        return err_os(errno, "replace %s", o->path);
-    return file_sync_parent(AT_FDCWD, o->path);
+    if (from < 0 || fstat(from, &st) < 0)
+        return err_os(errno, "%s", o->path);
+    TRY(output_open(&out, o->path, (uint64_t)st.st_size + 2 * (uint64_t)USTAR_BLOCK));
+    TRY_CTX(write_with(out.fd, from, (uint64_t)st.st_size, sig), "%s", o->path);
+    TRY(check_new(o, out.tmp, old));
+    return output_commit(&out);
 }
 
 static struct err *add(const struct sign_opts *o, const struct bundle *b)
 {
     OWN_BUF struct buf release = {0};
     struct sigs sigs = {0};
-    OWN_FREE char *tmp = str_fmt("%s.%ld.new", o->path, (long)getpid());
-    if (!tmp)
-        return err_os(ENOMEM, "bundle");
     TRY(doc_json_write(&release, bundle_release(b))); /* canonical: the bytes it was read from */
     TRY(keys_sign(&sigs, o->key, FORMAT_RELEASE_PAYLOAD, &release));
-    struct err *e = replace(o, tmp, &sigs.at[0], b);
-    if (e)
-        (void)unlink(tmp);
-    return e;
+    return replace(o, &sigs.at[0], b);
 }
 
 /* ---- all of it ---- */
@@ -161,6 +151,8 @@ struct err *sign_bundle(struct doc **ret, const struct sign_opts *o)
     char path[64];
     const char *own = path;
     struct sign_opts with = *o;
+    if (parts_is_list(o->path))
+        return err_hint(err_new(ERR_USAGE, "%s: a bundle in parts", o->path), "sign the one file, then split it");
     if (o->n_trust)
         return sign_trusted(ret, o);
     TRY(key_public_pem(&pem, o->key));
