@@ -129,7 +129,7 @@ static struct err *open_parts(struct source *s)
 
 static struct err *make_room(struct source *s, size_t n)
 {
-    s->at = calloc(n, sizeof *s->at);
+    s->at = calloc(n + 1, sizeof *s->at);
     if (!s->at)
         return err_os(ENOMEM, "bundle %s", s->path);
     s->n = n;

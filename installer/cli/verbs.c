@@ -327,7 +327,7 @@ const struct verb verbs[] = {
      .notes =
          "Makes NAME.000, NAME.001, ... and their list NAME.parts.json. Give the list wherever a bundle is wanted: "
          "the parts,\n"
-         "all beside it, are read as one file and never joined.\n",
+         "all beside it, are read as one file and never joined. What an earlier split of NAME left in DIR goes away.\n",
      .run = run_bundle_split,
      .show = show_bundle_split},
     {.name = "bundle delta",

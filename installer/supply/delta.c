@@ -56,8 +56,8 @@ static struct err *list_members(struct weave *w)
 {
     const struct doc *list = doc_path(bundle_release(w->head), "predicate.members");
     size_t n = doc_len(list);
-    w->members = calloc(n, sizeof *w->members);
-    w->from = calloc(n, sizeof *w->from);
+    w->members = calloc(n + 1, sizeof *w->members);
+    w->from = calloc(n + 1, sizeof *w->from);
     if (!w->members || !w->from)
         return err_os(ENOMEM, "%s", w->o->file);
     DOC_EACH (v, list)
