@@ -47,7 +47,8 @@ enum {
     FORMAT_MEMBERS_MAX = 100000,
     FORMAT_MANIFEST_BYTES_MAX = 4 << 20, /* of an OCI manifest, index or config */
     FORMAT_SMALL_BYTES_MAX = 16 << 20,   /* of what is ever read into memory */
-    FORMAT_OCI_DEPTH_MAX = 4,            /* indexes inside indexes */
+    FORMAT_SBOM_BYTES_MAX = 64 << 20,
+    FORMAT_OCI_DEPTH_MAX = 4, /* indexes inside indexes */
 };
 
 #define FORMAT_INT_MAX ((INT64_C(1) << 53) - 1)

@@ -302,9 +302,9 @@ static struct err *add_sbom(struct assembly *a, const struct recipe *r)
     uint64_t size;
     TRY(sbom_make(&sbom, r, a));
     TRY(content_add_doc(a->sbom_digest, &size, &a->content, sbom));
-    if (size > FORMAT_SMALL_BYTES_MAX)
+    if (size > FORMAT_SBOM_BYTES_MAX)
         return err_new(ERR_FAILED, "E_LIMIT: %llu bytes, at most %d are allowed", (unsigned long long)size,
-                       FORMAT_SMALL_BYTES_MAX);
+                       FORMAT_SBOM_BYTES_MAX);
     add_layer(layers, MEDIA_SBOM, a->sbom_digest, size, "sbom.cdx.json");
     return add_artifact(a, ARTIFACT_SBOM, "sbom", TAKE(layers));
 }

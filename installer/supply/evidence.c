@@ -88,25 +88,73 @@ static struct err *look_at_file(struct doc *to, int fd, const struct look *l)
 
 /* ---- layers ---- */
 
+/* What was found, in the order of the archive: a later entry takes the place of an earlier one. */
 struct layer {
     const struct look *l;
-    struct doc *files;
+    struct doc **at;
+    size_t n, cap;
 };
+
+static void layer_done(struct layer *layer)
+{
+    for (size_t i = 0; i < layer->n; i++)
+        doc_free(layer->at[i]);
+    free(layer->at);
+}
+
+/* `d` passes over, also when there is an error. */
+static struct err *keep(struct layer *layer, struct doc *d)
+{
+    OWN_DOC struct doc *own = d;
+    if (layer->n == layer->cap) {
+        size_t cap = layer->cap ? 2 * layer->cap : 64;
+        struct doc **at = reallocarray(layer->at, cap, sizeof *at);
+        if (!at)
+            return err_os(ENOMEM, "layer");
+        layer->at = at;
+        layer->cap = cap;
+    }
+    doc_set_int(own, "nth", (int64_t)layer->n);
+    layer->at[layer->n++] = TAKE(own);
+    return NULL;
+}
 
 static struct err *add_layer_file(void *self, const struct layer_entry *e, int fd)
 {
-    const struct layer *layer = self;
+    struct layer *layer = self;
     struct digest_pair pair;
+    OWN_DOC struct doc *file = e->link ? doc_new_map() : NULL;
     TRY(recipe_tell(layer->l->r, layer->l->step, 0, 1)); /* a layer may take a while: the operator may have enough */
-    if (e->link) {
-        doc_set_text(doc_set(layer->files, e->path, doc_new_map()), "link", e->link);
-        return NULL;
+    if (!e->link) {
+        TRY(digest_pair_fd(&pair, fd));
+        file = pair_doc(&pair);
+        doc_set_int(file, "mode", (int64_t)e->mode);
+        TRY_CTX(add_program(file, fd), "%s", e->path);
+    } else {
+        doc_set_text(file, "link", e->link);
     }
-    TRY(digest_pair_fd(&pair, fd));
-    struct doc *file = doc_set(layer->files, e->path, pair_doc(&pair));
-    doc_set_int(file, "mode", (int64_t)e->mode);
-    TRY_CTX(add_program(file, fd), "%s", e->path);
-    return NULL;
+    doc_set_text(file, "path", e->path);
+    return keep(layer, TAKE(file));
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct doc *x = *(struct doc *const *)a, *y = *(struct doc *const *)b;
+    int order = strcmp(doc_text(x, "path"), doc_text(y, "path"));
+    return order ? order : (doc_int(x, "nth", 0) > doc_int(y, "nth", 0)) - 1;
+}
+
+/* Hands all over to `list`, sorted; of equal paths the last one. */
+static void move_files(struct doc *list, struct layer *layer)
+{
+    if (layer->n)
+        qsort(layer->at, layer->n, sizeof(struct doc *), by_path);
+    for (size_t i = 0; i < layer->n; i++) {
+        bool last = i + 1 == layer->n || !str_eq(doc_text(layer->at[i], "path"), doc_text(layer->at[i + 1], "path"));
+        doc_remove(layer->at[i], "nth");
+        if (last)
+            doc_add(list, TAKE(layer->at[i]));
+    }
 }
 
 /* A file of the cache's folder that has no name. */
@@ -124,10 +172,11 @@ static struct err *scratch_open(int *ret, const struct recipe *r)
 
 static struct err *look_at_layer(struct doc *to, int fd, const struct look *l)
 {
-    struct layer layer = {.l = l, .files = doc_set(to, "files", doc_new_map())};
+    OWN(layer_done) struct layer layer = {.l = l};
     OWN_FD int scratch = -1;
     TRY(scratch_open(&scratch, l->r));
     TRY_CTX(layer_read(fd, scratch, add_layer_file, &layer), "layer sha256:%s", l->hex);
+    move_files(doc_set(to, "files", doc_new_list()), &layer);
     return NULL;
 }
 
@@ -163,8 +212,8 @@ static struct err *find_or_look(struct doc **ret, struct look *l)
     TRY_CTX(look(&d, l), "%s", l->what);
     TRY(write_note(note, d));
     TRY(recipe_tell(l->r, step, 1, 1));
-    /* What this build uses is what later ones will find: the same order too. */
-    return find_note(ret, note, l->hex) ? NULL : err_new(ERR_FAILED, "%s: cannot be read again", note);
+    *ret = TAKE(d);
+    return NULL;
 }
 
 struct err *evidence_file(struct doc **ret, const struct recipe *r, const char *path, const char *hex, const char *what)

@@ -10,8 +10,9 @@
 struct err *evidence_file(struct doc **ret, const struct recipe *r, const char *path, const char *hex, const char *what)
     ERR_MUST;
 /*
- * The same of an image's layer, a blob that lies in a file, and `files`: a map by path of what evidence_file() would
- * say of each, with `mode`; for links {link}. ERR_UNTRUSTED (E_LAYER, E_LIMIT) for what is no layer.
+ * The same of an image's layer, a blob that lies in a file, and `files`: a list, sorted by `path`, of what
+ * evidence_file() would say of each, with `mode`; for links {path, link}. ERR_UNTRUSTED (E_LAYER, E_LIMIT) for what is
+ * no layer.
  */
 struct err *evidence_layer(struct doc **ret, const struct recipe *r, const struct blob *b, const char *what) ERR_MUST;
 /* What evidence_file() says, of a blob of the bundle, wherever its bytes are. */

@@ -300,7 +300,7 @@ static struct err *add_layer_files(struct work *w, struct doc *thing, const stru
     struct doc *programs = depends_new(w, doc_text(thing, "bom-ref"));
     TRY(evidence_layer(&evidence, w->r, b, image));
     DOC_EACH (file, doc_get(evidence, "files"))
-        TRY(add_file(w, thing, programs, file->key, doc_int(file, "mode", 0), file, owner));
+        TRY(add_file(w, thing, programs, doc_text(file, "path"), doc_int(file, "mode", 0), file, owner));
     return NULL;
 }
 

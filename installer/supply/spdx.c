@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -9,13 +10,7 @@ static const char nobody_knows[] = "NOASSERTION";
 
 struct work {
     struct doc *packages, *relationships; /* of the document; borrowed */
-    struct doc *ids;                      /* SPDXIDs by bom-ref */
 };
-
-static void work_done(struct work *w)
-{
-    doc_free(w->ids);
-}
 
 static void relate(const struct work *w, const char *from, const char *how, const char *to)
 {
@@ -25,14 +20,23 @@ static void relate(const struct work *w, const char *from, const char *how, cons
     doc_set_text(r, "relatedSpdxElement", to);
 }
 
-/* "SPDXRef-7-component-etcd": the number makes it unique, the rest is for people. Borrowed. */
-static const char *id_new(const struct work *w, const char *ref)
+/*
+ * "SPDXRef-component--etcd" for "component/etcd": a slash is two dashes, every other byte that an SPDXID may not have
+ * is a dash and its two hex digits. So different references have different identifiers. `ref` may be NULL: E_SCHEMA.
+ */
+static struct err *add_id(struct buf *out, const char *ref)
 {
-    struct doc *id = doc_set_fmt(w->ids, ref, "SPDXRef-%zu-%s", doc_len(w->ids), ref);
-    for (char *at = id->text; *at; at++)
-        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.", *at))
-            *at = '-';
-    return id->text;
+    if (!ref || !*ref)
+        return err_new(ERR_UNTRUSTED, "E_SCHEMA: bill of materials: a reference is missing");
+    TRY(buf_str(out, "SPDXRef-"));
+    for (; *ref; ref++) {
+        unsigned char c = (unsigned char)*ref;
+        if (c < 0x80 && (isalnum(c) || c == '.'))
+            TRY(buf_add(out, ref, 1));
+        else
+            TRY(c == '/' ? buf_str(out, "--") : buf_fmt(out, "-%02X", c));
+    }
+    return NULL;
 }
 
 /* ---- packages ---- */
@@ -87,15 +91,16 @@ static struct err *add_comment(struct doc *package, const struct doc *properties
 
 static struct err *add_package(const struct work *w, const char *parent, const struct doc *thing)
 {
-    const char *ref = doc_text(thing, "bom-ref"), *name = doc_text(thing, "name");
+    const char *name = doc_text(thing, "name");
     const char *supplier = doc_text(thing, "supplier.name"), *version = doc_text(thing, "version");
     const struct doc *licenses = doc_get(thing, "licenses");
     const char *license = licenses && licenses->child ? doc_text(licenses->child, "expression") : NULL;
-    if (!ref || !name || doc_get(w->ids, ref))
-        return err_new(ERR_UNTRUSTED, "E_SCHEMA: bill of materials: a component without name or reference of its own");
+    OWN_BUF struct buf id = {0};
+    TRY(add_id(&id, doc_text(thing, "bom-ref")));
+    if (!name)
+        return err_new(ERR_UNTRUSTED, "E_SCHEMA: bill of materials: a component without name");
     struct doc *package = doc_add(w->packages, doc_new_map());
-    const char *id = id_new(w, ref);
-    doc_set_text(package, "SPDXID", id);
+    doc_set_text(package, "SPDXID", id.at);
     doc_set_text(package, "name", name);
     if (version && *version)
         doc_set_text(package, "versionInfo", version);
@@ -109,42 +114,35 @@ static struct err *add_package(const struct work *w, const char *parent, const s
     TRY(add_checksums(package, doc_get(thing, "hashes")));
     add_purl(package, doc_text(thing, "purl"));
     if (parent)
-        relate(w, parent, "CONTAINS", id);
+        relate(w, parent, "CONTAINS", id.at);
     TRY(add_comment(package, doc_get(thing, "properties")));
     DOC_EACH (v, doc_get(thing, "components"))
-        TRY(add_package(w, id, v));
+        TRY(add_package(w, id.at, v));
     return NULL;
 }
 
 /* ---- relationships ---- */
 
-static struct err *id_of(const char **ret, const struct work *w, const char *ref)
+/* From one reference to another; `to` NULL: to nobody knows what. */
+static struct err *add_dependency(const struct work *w, const char *from, const struct doc *to)
 {
-    const struct doc *id = ref ? doc_get(w->ids, ref) : NULL;
-    if (!id)
-        return err_new(ERR_UNTRUSTED, "E_SCHEMA: bill of materials: \"%s\" is no component", ref ? ref : "");
-    *ret = id->text;
+    OWN_BUF struct buf a = {0}, b = {0};
+    TRY(add_id(&a, from));
+    if (to)
+        TRY(add_id(&b, to->text));
+    relate(w, a.at, "DEPENDS_ON", to ? b.at : nobody_knows);
     return NULL;
 }
 
 static struct err *add_dependencies(const struct work *w, const struct doc *sbom)
 {
-    const char *from = NULL, *to = NULL;
-    DOC_EACH (v, doc_get(sbom, "dependencies")) {
-        TRY(id_of(&from, w, doc_text(v, "ref")));
-        DOC_EACH (on, doc_get(v, "dependsOn")) {
-            TRY(id_of(&to, w, on->text));
-            relate(w, from, "DEPENDS_ON", to);
-        }
-    }
-    DOC_EACH (v, doc_get(sbom, "compositions")) {
-        if (str_eq(doc_text(v, "aggregate"), "complete"))
-            continue;
-        DOC_EACH (ref, doc_get(v, "dependencies")) {
-            TRY(id_of(&from, w, ref->text));
-            relate(w, from, "DEPENDS_ON", nobody_knows);
-        }
-    }
+    DOC_EACH (v, doc_get(sbom, "dependencies"))
+        DOC_EACH (on, doc_get(v, "dependsOn"))
+            TRY(add_dependency(w, doc_text(v, "ref"), on));
+    DOC_EACH (v, doc_get(sbom, "compositions"))
+        if (!str_eq(doc_text(v, "aggregate"), "complete"))
+            DOC_EACH (ref, doc_get(v, "dependencies"))
+                TRY(add_dependency(w, ref->text, NULL));
     return NULL;
 }
 
@@ -176,9 +174,10 @@ struct err *spdx_from(struct doc **ret, const struct doc *sbom)
 {
     const struct doc *subject = doc_path(sbom, "metadata.component");
     const char *name = doc_text(subject, "name"), *version = doc_text(subject, "version");
-    const char *serial = doc_text(sbom, "serialNumber"), *id = NULL;
+    const char *serial = doc_text(sbom, "serialNumber");
     OWN_DOC struct doc *spdx = doc_new_map();
-    OWN(work_done) struct work w = {.ids = doc_new_map()};
+    OWN_BUF struct buf id = {0};
+    struct work w;
     if (!name || !version || !serial || !str_starts(serial, "urn:uuid:") || !doc_text(sbom, "metadata.timestamp"))
         return err_new(ERR_UNTRUSTED, "E_SCHEMA: bill of materials: it does not say of what, or when it was made");
     doc_set_text(spdx, "spdxVersion", "SPDX-2.3");
@@ -190,8 +189,8 @@ struct err *spdx_from(struct doc **ret, const struct doc *sbom)
     w.packages = doc_set(spdx, "packages", doc_new_list());
     w.relationships = doc_set(spdx, "relationships", doc_new_list());
     TRY(add_package(&w, NULL, subject));
-    TRY(id_of(&id, &w, doc_text(subject, "bom-ref")));
-    relate(&w, "SPDXRef-DOCUMENT", "DESCRIBES", id);
+    TRY(add_id(&id, doc_text(subject, "bom-ref")));
+    relate(&w, "SPDXRef-DOCUMENT", "DESCRIBES", id.at);
     DOC_EACH (v, doc_get(sbom, "components"))
         TRY(add_package(&w, NULL, v));
     TRY(add_dependencies(&w, sbom));

@@ -232,6 +232,29 @@ static void programs_in_images(void **state)
     assert_true(doc_list_has(composition(sbom, "complete"), ref));
 }
 
+/* As whoever unpacks it would have it: what comes later takes the place of what came before. */
+static void a_name_twice(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUF struct buf tool = {0}, layer = {0};
+    char hex[65];
+    OK(buf_str(&tool, workshop_tool));
+    OWN_FD int fd = memfd_create("layer", MFD_CLOEXEC);
+    static const char *const members[][2] = {{"b", "old"}, {"a", "a"}, {"b", "new"}, {"c", "c"}};
+    for (size_t i = 0; i < ARRAY_LEN(members); i++)
+        OK(ustar_write_member(fd, members[i][0], 0, members[i][1], strlen(members[i][1])));
+    OK(ustar_write_end(fd));
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    OK(fd_read_all(fd, &layer));
+    workshop_lock(&w, &tool, &layer);
+    OWN_DOC struct doc *sbom = built_sbom(&w);
+    OK(digest_hex(hex, layer.at, layer.len));
+    OWN_FREE char *blob = str_fmt("blob/sha256:%s", hex), *ref = str_fmt("blob/sha256:%s/b", hex);
+    assert_int_equal(doc_len(doc_get(must_find(sbom, blob), "components")), 3);
+    check_bytes(must_find(sbom, ref), "new");
+}
+
 static void a_layer_that_is_none(void **state)
 {
     (void)state;
@@ -324,6 +347,7 @@ int main(void)
                                        cmocka_unit_test(bad_go_information),
                                        cmocka_unit_test(sums_must_agree),
                                        cmocka_unit_test(programs_in_images),
+                                       cmocka_unit_test(a_name_twice),
                                        cmocka_unit_test(a_layer_that_is_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

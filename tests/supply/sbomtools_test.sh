@@ -93,7 +93,7 @@ check "CycloneDX 1.6: its schema, strictly" "$tools/python" schema.py tiny.cdx.j
 sed 's/"specVersion":"1.6"/"specVersion":"1.6","extra":1/' tiny.cdx.json >wrong.json
 check "the validator of CycloneDX sees what is wrong" fails "$tools/python" schema.py wrong.json
 check "SPDX 2.3: its own tools" "$tools/pyspdxtools" -i tiny.spdx.json
-sed 's/"SPDXRef-0-release"/"SPDXRef_0"/' tiny.spdx.json >wrong.json
+sed 's/"SPDXRef-release"/"SPDXRef_0"/' tiny.spdx.json >wrong.json
 check "SPDX's tools see what is wrong" fails "$tools/pyspdxtools" -i wrong.json
 check "the NTIA's minimum elements, and nothing without a place in the tree" ntia tiny.spdx.json
 echo "$good passed, $bad failed"

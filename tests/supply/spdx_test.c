@@ -37,27 +37,27 @@ static void all_of_it(void **state)
         "\"creators\":[\"Organization: plant\",\"Tool: caisson-1\"]},\"dataLicense\":\"CC0-1.0\","
         "\"documentNamespace\":\"https://caisson.dev/spdx/tiny-1.0-12345678-1234-8234-a234-123456789012\","
         "\"name\":\"tiny-1.0\",\"packages\":["
-        "{\"SPDXID\":\"SPDXRef-0-release\",\"copyrightText\":\"NOASSERTION\",\"downloadLocation\":\"NOASSERTION\","
+        "{\"SPDXID\":\"SPDXRef-release\",\"copyrightText\":\"NOASSERTION\",\"downloadLocation\":\"NOASSERTION\","
         "\"filesAnalyzed\":false,\"licenseConcluded\":\"NOASSERTION\",\"licenseDeclared\":\"NOASSERTION\","
         "\"name\":\"tiny\",\"primaryPackagePurpose\":\"INSTALL\",\"supplier\":\"NOASSERTION\",\"versionInfo\":\"1.0\"},"
-        "{\"SPDXID\":\"SPDXRef-1-component-a\",\"copyrightText\":\"NOASSERTION\","
+        "{\"SPDXID\":\"SPDXRef-component--a\",\"copyrightText\":\"NOASSERTION\","
         "\"downloadLocation\":\"NOASSERTION\",\"externalRefs\":[{\"referenceCategory\":\"PACKAGE-MANAGER\","
         "\"referenceLocator\":\"pkg:generic/a@2\",\"referenceType\":\"purl\"}],\"filesAnalyzed\":false,"
         "\"licenseConcluded\":\"NOASSERTION\",\"licenseDeclared\":\"MIT\",\"name\":\"a\","
         "\"primaryPackagePurpose\":\"APPLICATION\",\"supplier\":\"Organization: example\",\"versionInfo\":\"2\"},"
-        "{\"SPDXID\":\"SPDXRef-2-component-a\",\"checksums\":[{\"algorithm\":\"SHA256\",\"checksumValue\":\"00\"},"
+        "{\"SPDXID\":\"SPDXRef-component-2Da\",\"checksums\":[{\"algorithm\":\"SHA256\",\"checksumValue\":\"00\"},"
         "{\"algorithm\":\"SHA512\",\"checksumValue\":\"11\"}],\"comment\":\"caisson:mode=0755\\nx=y\","
         "\"copyrightText\":\"NOASSERTION\",\"downloadLocation\":\"NOASSERTION\",\"filesAnalyzed\":false,"
         "\"licenseConcluded\":\"NOASSERTION\",\"licenseDeclared\":\"NOASSERTION\",\"name\":\"bin/a\","
         "\"primaryPackagePurpose\":\"FILE\",\"supplier\":\"NOASSERTION\"}],\"relationships\":["
-        "{\"relatedSpdxElement\":\"SPDXRef-0-release\",\"relationshipType\":\"DESCRIBES\","
+        "{\"relatedSpdxElement\":\"SPDXRef-release\",\"relationshipType\":\"DESCRIBES\","
         "\"spdxElementId\":\"SPDXRef-DOCUMENT\"},"
-        "{\"relatedSpdxElement\":\"SPDXRef-2-component-a\",\"relationshipType\":\"CONTAINS\","
-        "\"spdxElementId\":\"SPDXRef-1-component-a\"},"
-        "{\"relatedSpdxElement\":\"SPDXRef-1-component-a\",\"relationshipType\":\"DEPENDS_ON\","
-        "\"spdxElementId\":\"SPDXRef-0-release\"},"
+        "{\"relatedSpdxElement\":\"SPDXRef-component-2Da\",\"relationshipType\":\"CONTAINS\","
+        "\"spdxElementId\":\"SPDXRef-component--a\"},"
+        "{\"relatedSpdxElement\":\"SPDXRef-component--a\",\"relationshipType\":\"DEPENDS_ON\","
+        "\"spdxElementId\":\"SPDXRef-release\"},"
         "{\"relatedSpdxElement\":\"NOASSERTION\",\"relationshipType\":\"DEPENDS_ON\","
-        "\"spdxElementId\":\"SPDXRef-2-component-a\"}],\"spdxVersion\":\"SPDX-2.3\"}");
+        "\"spdxElementId\":\"SPDXRef-component-2Da\"}],\"spdxVersion\":\"SPDX-2.3\"}");
 }
 
 /* It was signed, but a signer can be wrong too. */
@@ -68,14 +68,12 @@ static void other_documents(void **state)
         {"\"serialNumber\":\"urn:uuid:", "\"serialNumber\":\"urn:x:"},
         {"\"timestamp\"", "\"time\""},
         {"\"name\":\"tiny\",", ""},
-        {"\"bom-ref\":\"component-a\"", "\"bom-ref\":\"component/a\""},
         {"\"bom-ref\":\"component/a\",", ""},
-        {"\"dependsOn\":[\"component/a\"]", "\"dependsOn\":[\"component/b\"]"},
         {"{\"ref\":\"release\",", "{"},
         {"\"SHA-256\"", "\"MD5\""},
         {",\"content\":\"11\"", ""},
         {"\"aggregate\":\"unknown\",\"dependencies\":[\"component-a\"]",
-         "\"aggregate\":\"unknown\",\"dependencies\":[1]"},
+         "\"aggregate\":\"unknown\",\"dependencies\":[{}]"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct doc *spdx = NULL;
