@@ -91,7 +91,9 @@ static struct err *replace(const struct sign_opts *o, const struct sig *sig, con
     TRY(output_open(&out, o->path, (uint64_t)st.st_size + 2 * (uint64_t)USTAR_BLOCK));
     TRY_CTX(write_with(out.fd, from, (uint64_t)st.st_size, sig), "%s", o->path);
     TRY(check_new(o, out.tmp, old));
-    return output_commit(&out);
+    TRY(output_commit(&out));
+    (void)fchmod(out.fd, st.st_mode & 0777); /* as it was; FAT has no modes and may refuse */
+    return NULL;
 }
 
 static struct err *add(const struct sign_opts *o, const struct bundle *b)

@@ -361,7 +361,7 @@ for verb in "bundle inspect" "bundle list" "bundle licenses" "bundle sbom" "bund
     and=()
     [ "$verb" = "bundle diff" ] && and=(good.tar)
     expect "$verb: a file that is no bundle" 4 "bad.tar: " "" "$caisson" "${words[@]}" bad.tar "${and[@]}" --trust release.pub
-    expect "$verb: another key" 4 "E_KEY_ROLE" "fingerprint" "$caisson" "${words[@]}" good.tar "${and[@]}" --trust other.pub
+    expect "$verb: another key" 4 "E_ROOT_PIN" "fingerprint" "$caisson" "${words[@]}" good.tar "${and[@]}" --trust other.pub
     expect "$verb: no file" 64 "none.tar: No such file" "is the path right?" "$caisson" "${words[@]}" none.tar "${and[@]}" --trust release.pub
 done
 expect "bundle diff: the second file is none" 4 "bad.tar: " "" "$caisson" bundle diff good.tar bad.tar --trust release.pub

@@ -256,8 +256,8 @@ static void other_key(void **state)
     OWN_SHELF struct shelf s = shelf_new();
     OWN_SHELF struct shelf other = shelf_new();
     OK(delta(&s, s.release[1], s.delta, s.release[0], NULL));
-    FAILS(ERR_UNTRUSTED, "E_KEY_ROLE", join(&s, s.delta, s.full, other.release[0], NULL));
-    FAILS(ERR_UNTRUSTED, "E_KEY_ROLE", join(&other, s.delta, s.full, other.release[0], NULL));
+    FAILS(ERR_UNTRUSTED, "E_ROOT_PIN", join(&s, s.delta, s.full, other.release[0], NULL));
+    FAILS(ERR_UNTRUSTED, "E_ROOT_PIN", join(&other, s.delta, s.full, other.release[0], NULL));
     assert_false(file_exists(AT_FDCWD, s.full));
 }
 
