@@ -1,5 +1,6 @@
 #include "cli/args.h"
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "doc/schema.h"
 
@@ -286,6 +287,16 @@ struct err *args_size(const struct args *a, const char *name, uint64_t *ret)
         return err_hint(err_new(ERR_USAGE, "--%s: \"%s\" is no size", name, s), "as in 4000000000, 700MB, 4GB or 4GiB");
     *ret = (uint64_t)number * unit;
     return NULL;
+}
+
+struct err *args_date(const struct args *a, const char *name, char ret[32])
+{
+    int64_t t;
+    const char *s = args_text(a, name, "");
+    int n = snprintf(ret, 32, "%s%s", s, !*s || strchr(s, 'T') ? "" : "T00:00:00Z");
+    if (!*s || (n < 32 && clock_parse(ret, &t)))
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "--%s: \"%s\" is no date", name, s), "2027-12-31, or 2027-12-31T18:00:00Z");
 }
 
 const char *args_operand(const struct args *a, int i)

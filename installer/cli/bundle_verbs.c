@@ -39,13 +39,15 @@ void keys_done(struct keys *k)
     cluster_free(k->cluster);
 }
 
+typedef struct err *(*opener)(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust);
+
 /* Opens the i-th operand. */
-static struct err *open_bundle(struct bundle **ret, struct cli *x, int i)
+static struct err *open_bundle(struct bundle **ret, struct cli *x, int i, opener open)
 {
     OWN_KEYS struct keys keys = {0};
     const char *path = args_operand(&x->args, i);
     TRY(keys_choose(&keys, x, path));
-    return bundle_open(ret, path, keys.at, keys.n);
+    return open(ret, path, keys.at, keys.n);
 }
 
 static bool verify_progress(void *self, uint64_t done, uint64_t total)
@@ -57,12 +59,9 @@ static bool verify_progress(void *self, uint64_t done, uint64_t total)
 
 struct err *run_bundle_verify(struct cli *x, struct doc **ret)
 {
-    OWN_KEYS struct keys keys = {0};
     OWN_BUNDLE struct bundle *b = NULL;
     OWN_STRS struct strs warnings = {0};
-    const char *path = args_operand(&x->args, 0);
-    TRY(keys_choose(&keys, x, path));
-    TRY(bundle_open_delta(&b, path, keys.at, keys.n));
+    TRY(open_bundle(&b, x, 0, bundle_open_delta));
     TRY(bundle_dates(b, clock_wall_s(), args_has(&x->args, "enforce-dates") ? NULL : &warnings));
     TRY(bundle_verify(b, verify_progress, x));
     *ret = bundle_receipt(b);
@@ -93,7 +92,7 @@ void show_bundle_verify(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_inspect(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x, 0));
+    TRY(open_bundle(&b, x, 0, bundle_open_to_sign)); /* officers look before they sign */
     return show_inspect(ret, b);
 }
 
@@ -106,7 +105,7 @@ void show_bundle_inspect(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_list(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x, 0));
+    TRY(open_bundle(&b, x, 0, bundle_open));
     return show_list(ret, b);
 }
 
@@ -119,7 +118,7 @@ void show_bundle_list(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_licenses(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x, 0));
+    TRY(open_bundle(&b, x, 0, bundle_open));
     *ret = show_licenses(b);
     return NULL;
 }
@@ -141,7 +140,7 @@ struct err *run_bundle_sbom(struct cli *x, struct doc **ret)
         return err_hint(err_new(ERR_USAGE, "there is no format \"%s\"", format),
                         near ? "did you mean %s?" : "cyclonedx or spdx%s", near ? near : "");
     }
-    TRY(open_bundle(&b, x, 0));
+    TRY(open_bundle(&b, x, 0, bundle_open));
     TRY(sbom_read(&sbom, b));
     if (str_eq(format, formats[1]))
         return spdx_from(ret, sbom);
@@ -163,8 +162,8 @@ void show_bundle_sbom(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_diff(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *a = NULL, *b = NULL;
-    TRY(open_bundle(&a, x, 0));
-    TRY(open_bundle(&b, x, 1));
+    TRY(open_bundle(&a, x, 0, bundle_open));
+    TRY(open_bundle(&b, x, 1, bundle_open));
     TRY(compare_releases(ret, a, b));
     x->exit = doc_int(*ret, "changes", 0) ? EXIT_DIFFERENT : 0;
     return NULL;
@@ -183,6 +182,7 @@ struct build {
     struct build_opts o;
     struct strs made;
     const char *trust[TRUST_MAX];
+    char expires[32];
 };
 
 /* Keeps the formatted text `s` (taken); NULL is no memory. */
@@ -278,6 +278,8 @@ static struct err *choose(struct build *b, const struct args *a)
         return err_hint(
             err_new(ERR_USAGE, "--%s and --root: the root documents say that", b->o.root_key ? "root-key" : "epoch"),
             "caisson root rotate %s makes the next one", b->o.root);
+    TRY(args_date(a, "expires", b->expires));
+    b->o.expires = *b->expires ? b->expires : NULL;
     TRY(choose_numbers(b, a));
     TRY(choose_cache(b, a));
     TRY(choose_profile(b, a));

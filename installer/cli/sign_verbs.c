@@ -1,13 +1,11 @@
 #include "cli/passphrase.h"
 #include "cli/verbs.h"
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "supply/chain.h"
 #include "supply/sign.h"
 
 #include <errno.h>
-#include <string.h>
 
 enum { KEYS_MAX = 32 };
 
@@ -70,22 +68,8 @@ static struct err *sign_all(struct cli *x, const char *dir)
 struct change {
     struct chain_change to;
     const char *root[KEYS_MAX], *release[KEYS_MAX], *deny[KEYS_MAX];
-    char *expires; /* made for it */
+    char expires[32];
 };
-
-/* "2027-12-31" is its first second. */
-static struct err *choose_expires(struct change *c, const struct args *a)
-{
-    int64_t t;
-    const char *given = args_text(a, "expires", NULL);
-    if (!given)
-        return NULL;
-    c->expires = str_fmt("%s%s", given, strchr(given, 'T') ? "" : "T00:00:00Z");
-    c->to.expires = c->expires;
-    if (c->expires && clock_parse(c->expires, &t))
-        return NULL;
-    return err_hint(err_new(ERR_USAGE, "--expires: \"%s\" is no date", given), "2027-12-31, or 2027-12-31T18:00:00Z");
-}
 
 static struct err *choose_role(struct chain_role *role, const char *keys[], const struct args *a, const char *name)
 {
@@ -104,7 +88,9 @@ static struct err *choose_change(struct change *c, const struct args *a)
     TRY(choose_role(&c->to.release, c->release, a, "release"));
     c->to.n_deny = args_all(a, "deny", c->deny, KEYS_MAX);
     TRY(args_int(a, "epoch", 0, UINT32_MAX, &c->to.epoch));
-    return choose_expires(c, a);
+    TRY(args_date(a, "expires", c->expires));
+    c->to.expires = *c->expires ? c->expires : NULL;
+    return NULL;
 }
 
 static struct err *make_root(struct cli *x, struct doc **ret,
@@ -112,11 +98,8 @@ static struct err *make_root(struct cli *x, struct doc **ret,
 {
     const char *dir = args_operand(&x->args, 0);
     struct change c = {0};
-    struct err *e = choose_change(&c, &x->args);
-    if (!e)
-        e = make(dir, &c.to);
-    free(c.expires);
-    TRY(e);
+    TRY(choose_change(&c, &x->args));
+    TRY(make(dir, &c.to));
     TRY(sign_all(x, dir));
     return chain_show(ret, dir);
 }

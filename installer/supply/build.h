@@ -21,6 +21,7 @@ struct build_opts {
     const char *product;        /* NULL: "caisson" */
     const char *channel;        /* NULL: "stable" */
     const char *version;        /* of the release; NULL: the profile's `version` */
+    const char *expires;        /* a time; NULL: never */
     uint32_t epoch;
     uint64_t sequence;         /* of releases of this product and profile, growing; below 2^53 */
     int64_t source_date_epoch; /* every time in the bundle: seconds since 1970 */

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "bundle/format.h"
 #include "bundle/image.h"
+#include "bundle/root.h"
 
 #include <string.h>
 
@@ -67,6 +68,7 @@ struct err *show_inspect(struct doc **ret, const struct bundle *b)
     struct doc *signers = doc_set(to, "signers", doc_new_list());
     for (size_t i = 0; i < bundle_signers(b)->n; i++)
         doc_add_text(signers, bundle_signers(b)->at[i]);
+    doc_set_int(to, "threshold", (int64_t)root_threshold(bundle_root(b), "release"));
     DOC_EACH (c, doc_get(predicate, "components"))
         TRY_CTX(add_component(components, b, c), "component %s", doc_text(c, "name"));
     *ret = TAKE(to);
@@ -98,6 +100,11 @@ void show_inspect_text(FILE *out, const struct doc *inspect)
         (void)fprintf(out, "%-10s %s\n", lines[i], doc_text(inspect, lines[i]));
     DOC_EACH (v, doc_get(inspect, "signers"))
         (void)fprintf(out, "%-10s %s\n", "signed by", v->text);
+    if ((int64_t)doc_len(doc_get(inspect, "signers")) < doc_int(inspect, "threshold", 0))
+        (void)fprintf(out, "%-10s %zu of %s signatures: it cannot be installed yet\n", "needs",
+                      doc_len(doc_get(inspect, "signers")), doc_text(inspect, "threshold"));
+    if (doc_get(inspect, "expires"))
+        (void)fprintf(out, "%-10s %s\n", "expires", doc_text(inspect, "expires"));
     DOC_EACH (v, doc_get(inspect, "platforms"))
         (void)fprintf(out, "%-10s %s\n", "platform", v->text);
     DOC_EACH (v, doc_get(inspect, "requires"))

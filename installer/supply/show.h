@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 /*
- * The release at a glance: path, digest, signers and all of release.json's predicate but the members; components have
- * `packages` for their artifacts, and packages and images their size.
+ * The release at a glance: path, digest, signers, threshold and all of release.json's predicate but the members;
+ * components have `packages` for their artifacts, and packages and images their size.
  */
 struct err *show_inspect(struct doc **ret, const struct bundle *b) ERR_MUST;
 /* A list of {license, components}: every licence expression and the components under it. */

@@ -118,6 +118,8 @@ static void add_identity(struct doc *p, const struct recipe *r)
     doc_set_int(p, "epoch", o->epoch);
     doc_set_int(p, "sequence", (int64_t)o->sequence);
     doc_set_text(p, "issued", issued);
+    if (o->expires)
+        doc_set_text(p, "expires", o->expires);
     doc_set_text(p, "minTool", min_tool);
     doc_add_text(doc_set(p, "platforms", doc_new_list()), r->platform);
     if (doc_path(r->profile, "spec.kubernetes"))

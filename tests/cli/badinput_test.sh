@@ -324,6 +324,8 @@ run "${build[@]}" --root root --key a.key
 check "bundle build by the first of two" says "1 of 2 signatures: nobody takes it before"
 spec 's/good.tar/bad.tar/' 's,release.pub,root/0001/root.json,'
 refused "a bundle that one of two signed" 4 "E_SIG_THRESHOLD: 1 of the 2 signatures" "caisson bundle sign"
+run "$caisson" bundle inspect bad.tar --trust root/0001/root.json
+check "an officer may look before signing" says "1 of 2 signatures: it cannot be installed yet"
 expect "bundle sign without a key" 64 "bundle sign needs --key" "" "$caisson" bundle sign bad.tar
 expect "bundle sign by a stranger" 6 "E_KEY_ROLE" "release officer" "$caisson" bundle sign bad.tar --key c.key --trust root/0001/root.json
 expect "bundle sign by who trusts too few" 4 "E_SIG_THRESHOLD: document 1 asks for" "more of the publisher's root keys" "$caisson" bundle sign bad.tar --key b.key
@@ -338,6 +340,9 @@ expect "an old root document, dates enforced" 4 "E_EXPIRED" "ask the publisher f
 digest=$("$caisson" -o json bundle verify bad.tar --trust a.pub --trust b.pub 2>err | jq -r .digest)
 run "$caisson" root rotate root --deny "$digest" --key a.key --key b.key
 check "root rotate" says "denies $digest"
+run "${build[@]}" --key release.key --expires 2026-01-01
+run "$caisson" bundle verify bad.tar --trust release.pub
+check "an expired release is a warning" says "E_EXPIRED: the release expired at 2026-01-01T00:00:00Z"
 expect "a date that is none" 64 '--expires: "soon" is no date' "2027-12-31" "$caisson" root rotate root --expires soon
 expect "a withdrawn release built again" 6 "E_DENIED: root document 2 of root forbids this release" "give the release that replaces it" "${build[@]}" --root root --key a.key
 spec 's/release.pub/none.pub/'

@@ -6,6 +6,8 @@
 #include "supply/chain.h"
 #include "supply/sign.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A workshop with officers a, b (Ed25519) and c, whose keys are files, and a folder of root documents. */
@@ -160,6 +162,35 @@ static void nothing_else_changes(void **state)
         }
 }
 
+/* Killed at any point, the file is the old one or the new one. */
+static void killed_while_signing(void **state)
+{
+    (void)state;
+    OWN_OFFICE struct office o = office_new();
+    struct build_result result;
+    int signed_ones = 0;
+    create_signed(&o);
+    OWN_FREE char *pin = str_fmt("%s/0001/root.json", o.dir);
+    const char *trust = pin;
+    for (int i = 0; i < 40; i++) {
+        OWN_BUNDLE struct bundle *b = NULL;
+        OK(build(&o, A, &result));
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct doc *said = NULL;
+            struct sign_opts s = {.path = o.w.out, .key = o.key[B], .trust = &trust, .n_trust = 1};
+            _exit(sign_bundle(&said, &s) ? 1 : 0);
+        }
+        (void)usleep((useconds_t)(i * i * 200)); /* up to 0.3 s: it takes some 0.1 s */
+        (void)kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        OK(bundle_open_to_sign(&b, o.w.out, &trust, 1));
+        OK(bundle_verify(b, NULL, NULL));
+        signed_ones += bundle_signers(b)->n == 2;
+    }
+    print_message("%d of 40 came through\n", signed_ones);
+}
+
 static void wrong_signers(void **state)
 {
     (void)state;
@@ -294,13 +325,10 @@ static void broken_folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(officers_sign_in_turn),
-        cmocka_unit_test(two_sign_a_bundle),
-        cmocka_unit_test(nothing_else_changes),
-        cmocka_unit_test(wrong_signers),
-        cmocka_unit_test(rotated),
-        cmocka_unit_test(refused_changes),
-        cmocka_unit_test(broken_folders),
+        cmocka_unit_test(officers_sign_in_turn), cmocka_unit_test(two_sign_a_bundle),
+        cmocka_unit_test(nothing_else_changes),  cmocka_unit_test(wrong_signers),
+        cmocka_unit_test(killed_while_signing),  cmocka_unit_test(rotated),
+        cmocka_unit_test(refused_changes),       cmocka_unit_test(broken_folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
