@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "bundle/format.h"
 #include "doc/schema.h"
+#include "supply/license.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -117,6 +118,15 @@ static struct err *check_version(const struct part *part, const struct doc *wish
                    part->version ? part->version : "at all");
 }
 
+static struct err *check_license(const struct doc *definition)
+{
+    const struct doc *license = doc_path(definition, "metadata.license");
+    if (!license || (license->kind == DOC_STRING && license_is_valid(license->text)))
+        return NULL;
+    return err_hint(doc_err(ERR_USAGE, license, "license is no SPDX expression"),
+                    "write identifiers of the SPDX licence list, like \"Apache-2.0 AND GPL-2.0-or-later\"");
+}
+
 static struct err *load_part(struct part *part, const struct recipe *r, const struct doc *wish)
 {
     part->name = wish->kind == DOC_STRING ? wish->text : doc_text(wish, "name");
@@ -133,6 +143,7 @@ static struct err *load_part(struct part *part, const struct recipe *r, const st
     TRY(check_head(part->definition, "Component", path));
     if (!str_eq(doc_text(part->definition, "metadata.name"), part->name))
         return doc_err(ERR_USAGE, part->definition, "the file is called %s, the component is not", part->name);
+    TRY(check_license(part->definition));
     part->version = choose_version(r, wish, part);
     return check_version(part, wish);
 }

@@ -109,6 +109,8 @@ void show_inspect_text(FILE *out, const struct doc *inspect)
         (void)fprintf(out, "%-10s %s\n", "platform", v->text);
     DOC_EACH (v, doc_get(inspect, "requires"))
         (void)fprintf(out, "%-10s %s, release %s\n", "requires", doc_text(v, "profile"), doc_text(v, "releaseDigest"));
+    DOC_EACH (v, doc_get(inspect, "sbom"))
+        (void)fprintf(out, "%-10s %s, %s\n", "sbom", doc_text(v, "format"), doc_text(v, "digest"));
     str_size(size, (uint64_t)doc_int(inspect, "totals.bytes", 0));
     (void)fprintf(out, "%-10s %s in %s members\n", "content", size, doc_text(inspect, "totals.members"));
     DOC_EACH (c, doc_get(inspect, "components"))

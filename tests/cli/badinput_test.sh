@@ -377,6 +377,9 @@ check "bundle diff of the same release ends with 0" test "$status" = 0
 run "$caisson" bundle diff good.tar next.tar
 check "bundle diff of two releases ends with 2" test "$status" = 2
 check "and says what differs" says "sequence: 1 -> 2"
+sed -i 's/license: MIT/license: GPL v2/' "$work/bundles/tool.yaml"
+expect "a licence that is no SPDX expression" 64 "tool.yaml:3:33: license is no SPDX expression" "SPDX licence list" \
+    "$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --out next.tar
 run "$caisson" bundle licenses good.tar
 check "bundle licenses" says "MIT"
 expect "bundle sbom: a format that is none" 64 'there is no format "spxd"' "did you mean spdx?" "$caisson" bundle sbom good.tar --format spxd

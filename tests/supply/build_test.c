@@ -244,6 +244,10 @@ static void wrong_files(void **state)
          "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: other}\nversions: [{version: \"3.10\"}]\n",
          "the component is not"},
         {"bundles/pause.yaml",
+         "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: pause, license: GPL v2}\nversions: [{version: "
+         "\"3.10\"}]\n",
+         "pause.yaml:3:34: license is no SPDX expression"},
+        {"bundles/pause.yaml",
          "apiVersion: caisson.dev/v1\nkind: Component\nmetadata: {name: pause}\nversions: [{version: "
          "\"3.10\"}]\nimages: [{name: \"${other}/pause:3.10\", roles: [all]}]\n",
          "pause.yaml:5:"},
@@ -409,6 +413,7 @@ static void shown(void **state)
     show_licenses_text(out, licenses);
     (void)fclose(out);
     const char *const words[] = {"profile    tiny",
+                                 "sbom       CycloneDX-1.6, sha256:",
                                  "tool 1.2.3  (MIT)",
                                  "package   tool",
                                  "image     registry.example/pause:3.10",

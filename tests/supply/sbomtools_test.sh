@@ -81,6 +81,15 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 sys.exit(JsonStrictValidator(SchemaVersion.V1_6).validate_str(open(sys.argv[1]).read()))
 PY
+cat >"$work/licenses.py" <<'PY'
+import sys
+import license_expression
+import yaml
+spdx = license_expression.get_spdx_licensing()
+bad = {name: spdx.validate(yaml.safe_load(open(name))["metadata"]["license"]).errors for name in sys.argv[1:]}
+print(bad)
+sys.exit(any(bad.values()))
+PY
 ntia() {
     "$tools/ntia-checker" "$1" >"$work/ntia" 2>&1
     local status=$?
@@ -89,6 +98,7 @@ ntia() {
 }
 cd "$work" || exit 1
 check "a release is built" make_release
+check "the licences of all definitions are on SPDX's list" "$tools/python" licenses.py "$source"/bundles/*.yaml
 check "CycloneDX 1.6: its schema, strictly" "$tools/python" schema.py tiny.cdx.json
 sed 's/"specVersion":"1.6"/"specVersion":"1.6","extra":1/' tiny.cdx.json >wrong.json
 check "the validator of CycloneDX sees what is wrong" fails "$tools/python" schema.py wrong.json
