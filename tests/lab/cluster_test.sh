@@ -11,6 +11,19 @@ second_apply() {
     bin/caisson plan >/dev/null 2>&1 || { echo "plan exits $?"; return 1; }
 }
 
+# Every file of the packages on the nodes is in the release's bill of materials.
+packages_are_listed() {
+    local h
+    bin/caisson bundle sbom minimal.csn.tar --trust release.pub |
+        jq -r '.. | objects | .hashes[]? | select(.alg == "SHA-256").content' | sort -u >"$work/listed" || return 1
+    for h in $(hosts); do
+        on "$h" 'find /var/lib/caisson/tree -type f -exec sha256sum {} +' | cut -c 1-64 | sort -u >"$work/there"
+        [ -s "$work/there" ] || { echo "$h: no packages"; return 1; }
+        comm -23 "$work/there" "$work/listed" | grep . && { echo "$h has these files, and they are not listed"; return 1; }
+    done
+    return 0
+}
+
 # Other metadata, equal payload: the release's digest differs, the nodes' generations do not.
 rebuilt_release() {
     local before out
@@ -102,6 +115,7 @@ no_egress() { [ "$(lab net egress)" = 0 ]; }
 # Its machines under another cluster's name: nothing is planned for them, and nothing taken over.
 foreign_is_refused() {
     local verb
+check "every file of the packages on the nodes is in the bill of materials" packages_are_listed
     sed -E 's/^metadata: .*/metadata: {name: another}/' cluster.yaml >another.yaml
     for verb in plan preflight apply; do
         bin/caisson -c another.yaml "$verb" >"$work/another.log" 2>&1

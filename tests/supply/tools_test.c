@@ -76,6 +76,29 @@ static void jq_and_sha256sum_verify(void **state)
     assert_non_null(strstr(out.at, "\nbin/\nbin/alias\nbin/tool\n"));
 }
 
+/* Every file that comes out of a package or a layer has its digest in the bill of materials; and no other file has. */
+static void bill_lists_every_file(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = built();
+    OWN_BUF struct buf out = {0};
+    static const char script[] =
+        "bill=blobs/sha256/$(jq -r '.predicate.sbom[0].digest[7:]' caisson/release.json); mkdir t;"
+        "jq -r '.predicate.components[].artifacts[].digest[7:]' caisson/release.json | while read d; do"
+        " mkdir t/$d; zstd -dc blobs/sha256/$d | tar -x -C t/$d; done;"
+        "for m in $(jq -r '.predicate.components[].images[].manifestDigest[7:]' caisson/release.json); do"
+        " for d in $(jq -r '.layers[].digest[7:]' blobs/sha256/$m); do mkdir t/$d; tar -xf blobs/sha256/$d -C t/$d; "
+        "done;"
+        "done;"
+        "for a in 256 512; do find t -type f -exec sha${a}sum {} + | cut -d' ' -f1 | sort >want;"
+        " jq -r --arg a SHA-$a '.. | objects | select(.type? == \"file\") | select(.properties[]?.name == "
+        "\"caisson:mode\") |"
+        "  .hashes[] | select(.alg == $a).content' $bill | sort | diff want -; wc -l <want; done;"
+        "find t -type l -printf '%l\n'; jq -r '.. | objects | select(.name? == \"caisson:link\").value' $bill";
+    OK(shell(&out, &w, script));
+    assert_string_equal(out.at, "3\n3\ntool\ntool\n"); /* three files, both digests; one link, in both */
+}
+
 /* Other readers, one list of names and sizes. bsdtar only where it is installed. */
 static void all_tars_agree(void **state)
 {
@@ -100,6 +123,6 @@ static void all_tars_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(openssl_verifies), cmocka_unit_test(jq_and_sha256sum_verify),
-                                       cmocka_unit_test(all_tars_agree)};
+                                       cmocka_unit_test(bill_lists_every_file), cmocka_unit_test(all_tars_agree)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
