@@ -18,6 +18,15 @@ static const char *one_of(const char *key)
     return NULL;
 }
 
+/* A later format may have other things under these names: those are values. */
+static bool is_named(const struct doc *list)
+{
+    DOC_EACH (v, list)
+        if (!doc_text(v, "name"))
+            return false;
+    return !list || list->kind == DOC_LIST;
+}
+
 static bool same(const struct doc *a, const struct doc *b)
 {
     return a && b ? doc_equal(a, b) : a == b;
@@ -85,7 +94,7 @@ static void compare_named(struct doc *to, const char *key, const struct doc *a, 
 static void compare_key(struct doc *to, const char *prefix, const char *key, const struct doc *a, const struct doc *b)
 {
     OWN_FREE char *inner = NULL;
-    if (one_of(key))
+    if (one_of(key) && is_named(a) && is_named(b))
         compare_named(to, key, a, b);
     else if (a && b && a->kind == DOC_MAP && b->kind == DOC_MAP && (inner = str_fmt("%s%s.", prefix, key)))
         compare_maps(to, inner, a, b);
@@ -199,7 +208,7 @@ static void print_thing(FILE *out, int indent, char sign, const char *one, const
                   version ? " " : "", version ? version : "", license ? "  (" : "", license ? license : "",
                   license ? ")" : "", *size ? "  " : "", size);
     for (size_t i = 0; i < ARRAY_LEN(named); i++)
-        DOC_EACH (v, doc_get(thing, named[i].key))
+        DOC_EACH (v, is_named(doc_get(thing, named[i].key)) ? doc_get(thing, named[i].key) : NULL)
             print_thing(out, indent + 2, sign, named[i].one, v);
 }
 

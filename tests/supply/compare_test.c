@@ -2,6 +2,7 @@
 #include "workshop.h"
 
 #include "bundle/bundle.h"
+#include "forge.h"
 #include "supply/compare.h"
 
 static const char pause_only[] = "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: tiny}\nspec:\n"
@@ -153,9 +154,37 @@ static void removed_component(void **state)
     assert_string_equal(doc_text(doc_get(back, "components")->child, "change"), "added");
 }
 
+/* Keys that this program does not know may have any form: they are signed, and no reason to fall over. */
+static void unknown_things(void **state)
+{
+    (void)state;
+    OWN_FORGE struct forge *a = forge_new(), *b = forge_new();
+    OWN_BUNDLE struct bundle *old = NULL, *new = NULL;
+    OWN_DOC struct doc *difference = NULL;
+    struct doc *c = doc_get(b->predicate, "components")->child;
+    doc_set_text(b->predicate, "packages", "none");
+    doc_add(doc_set(b->predicate, "images", doc_new_list()), doc_new_int(1));
+    doc_set_text(c, "manifests", "none");
+    struct forge *const both[] = {a, b};
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        forge_seal(both[i]);
+        forge_write(both[i]);
+    }
+    const char *keys[] = {a->pub_path, b->pub_path};
+    OK(bundle_open(&old, a->path, &keys[0], 1));
+    OK(bundle_open(&new, b->path, &keys[1], 1));
+    OK(compare_releases(&difference, old, new));
+    assert_string_equal(doc_text(value(difference, "packages"), "to"), "none");
+    assert_int_equal(doc_get(value(difference, "images"), "to")->kind, DOC_LIST);
+    FILE *out = fopen("/dev/null", "w");
+    compare_text(out, difference);
+    (void)fclose(out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_same), cmocka_unit_test(another_sequence),
-                                       cmocka_unit_test(changed_component), cmocka_unit_test(removed_component)};
+                                       cmocka_unit_test(changed_component), cmocka_unit_test(removed_component),
+                                       cmocka_unit_test(unknown_things)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
