@@ -39,7 +39,8 @@ static struct err *ask(char *ret, size_t n, const struct cancel *c, struct buf *
     return read_line(ret, n, c);
 }
 
-static struct err *ask_with(struct cli *x, char *ret, size_t n, const char *fmt, va_list ap)
+static __attribute__((format(printf, 4, 0))) struct err *ask_with(struct cli *x, char *ret, size_t n, const char *fmt,
+                                                                  va_list ap)
 {
     OWN_FREE char *text = NULL;
     if (vasprintf(&text, fmt, ap) < 0)
