@@ -120,6 +120,14 @@ static struct err *load(struct chain *c, int dirfd, const struct strs *versions)
     return NULL;
 }
 
+/* All of `c`, which is left empty. */
+static struct chain take(struct chain *c)
+{
+    struct chain all = *c;
+    *c = (struct chain){0};
+    return all;
+}
+
 struct err *chain_load(struct chain *ret, const char *dir)
 {
     OWN_STRS struct strs versions = {0};
@@ -131,8 +139,7 @@ struct err *chain_load(struct chain *ret, const char *dir)
     if (versions.n == 0)
         return err_hint(err_new(ERR_USAGE, "root documents %s: there are none", dir), "caisson root create makes them");
     TRY_CTX(load(&c, fd, &versions), "root documents %s", dir);
-    *ret = c;
-    c = (struct chain){0};
+    *ret = take(&c);
     return NULL;
 }
 
@@ -396,7 +403,6 @@ struct err *chain_of(struct chain *ret, const struct doc *root, const struct key
     TRY(doc_json_write(&c.raw[0].bytes, root));
     TRY(keys_sign(&c.raw[0].sigs, key, FORMAT_ROOT_PAYLOAD, &c.raw[0].bytes));
     c.doc[0] = doc_clone(root);
-    *ret = c;
-    c = (struct chain){0};
+    *ret = take(&c);
     return NULL;
 }

@@ -29,7 +29,7 @@ static struct err *find_place(uint64_t *ret_at, int64_t *ret_mtime, int fd, cons
 {
     bool in_sigs = false;
     for (uint64_t at = 0;;) {
-        struct ustar_entry e;
+        struct ustar_entry e = {0};
         TRY(read_header(&e, fd, at));
         bool is_sig = str_starts(e.name, "caisson/sig/");
         if (is_sig ? strcmp(e.name, name) > 0 : in_sigs) {
