@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "crypt/digest.h"
+#include "doc/schema.h"
 #include "pack/layer.h"
 #include "supply/goinfo.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 
 /* Another number makes all notes anew: change it with what a note holds. */
-enum { NOTE_SCHEMA = 2 };
+enum { NOTE_SCHEMA = 3 };
 
 static struct doc *pair_doc(const struct digest_pair *pair)
 {
@@ -24,17 +25,57 @@ static struct doc *pair_doc(const struct digest_pair *pair)
 
 /* ---- notes: <cache>/evidence/<sha256>.json ---- */
 
-/* A note that cannot be read or is another one's is as good as none. */
-static bool find_note(struct doc **ret, const char *note, const char *hex)
+static const struct field module_fields[] = {{"path", DOC_STRING, true}, {.key = "*", .kind = DOC_STRING}, {0}};
+static const struct field setting_fields[] = {{"key", DOC_STRING, true}, {"value", DOC_STRING, true}, {0}};
+static const struct field go_fields[] = {{"go", DOC_STRING, true},
+                                         {.key = "path", .kind = DOC_STRING},
+                                         {"modules", DOC_LIST, true, .map = module_fields},
+                                         {"settings", DOC_LIST, true, .map = setting_fields},
+                                         {0}};
+static const struct field file_fields[] = {{"path", DOC_STRING, true},
+                                           {.key = "link", .kind = DOC_STRING},
+                                           {.key = "sha256", .kind = DOC_STRING},
+                                           {.key = "sha512", .kind = DOC_STRING},
+                                           {.key = "size", .kind = DOC_INT},
+                                           {.key = "mode", .kind = DOC_INT},
+                                           {.key = "elf", .kind = DOC_BOOL},
+                                           {.key = "go", .kind = DOC_MAP, .map = go_fields},
+                                           {0}};
+static const struct field note_fields[] = {{"schema", DOC_INT, true},
+                                           {"sha256", DOC_STRING, true},
+                                           {"sha512", DOC_STRING, true},
+                                           {"size", DOC_INT, true},
+                                           {.key = "elf", .kind = DOC_BOOL},
+                                           {.key = "go", .kind = DOC_MAP, .map = go_fields},
+                                           {.key = "files", .kind = DOC_LIST, .map = file_fields},
+                                           {0}};
+
+static bool has_digests(const struct doc *d)
+{
+    const char *sha256 = doc_text(d, "sha256"), *sha512 = doc_text(d, "sha512");
+    return sha256 && str_is_sha256(sha256) && sha512 && strlen(sha512) == DIGEST512_HEX - 1 &&
+           strspn(sha512, "0123456789abcdef") == DIGEST512_HEX - 1 && doc_get(d, "size");
+}
+
+static struct err *parse_note(struct doc **ret, const char *note)
 {
     OWN_BUF struct buf text = {0};
+    TRY(file_read(&text, AT_FDCWD, note));
+    TRY(doc_json(ret, note, text.at, text.len));
+    return schema_check(*ret, note_fields);
+}
+
+/* A note that cannot be read, is another one's or not as it is written here is as good as none. */
+static bool find_note(struct doc **ret, const char *note, const char *hex, bool layer)
+{
     OWN_DOC struct doc *d = NULL;
-    struct err *e = file_read(&text, AT_FDCWD, note);
-    if (!e)
-        e = doc_json(&d, note, text.at, text.len);
-    bool good = !e && doc_int(d, "schema", 0) == NOTE_SCHEMA && str_eq(doc_text(d, "sha256"), hex) &&
-                doc_text(d, "sha512") && doc_get(d, "size");
+    struct err *e = parse_note(&d, note);
+    bool good = !e && doc_int(d, "schema", 0) == NOTE_SCHEMA && str_eq(doc_text(d, "sha256"), hex) && has_digests(d) &&
+                layer == (doc_get(d, "files") != NULL);
     err_ignore(e); /* it is made again */
+    if (good)
+        DOC_EACH (file, doc_get(d, "files"))
+            good = good && (doc_get(file, "link") || has_digests(file));
     if (good)
         *ret = TAKE(d);
     return good;
@@ -204,7 +245,7 @@ static struct err *find_or_look(struct doc **ret, struct look *l)
     OWN_DOC struct doc *d = NULL;
     if (!dir || !note || !step)
         return err_os(ENOMEM, "evidence");
-    if (find_note(ret, note, l->hex))
+    if (find_note(ret, note, l->hex, l->at == look_at_layer))
         return NULL;
     l->step = step;
     TRY(recipe_tell(l->r, step, 0, 1));

@@ -323,17 +323,46 @@ static void same_inputs_same_document(void **state)
 static void damaged_notes(void **state)
 {
     (void)state;
-    static const char *const notes[] = {"", "{", "{\"schema\":0}",
-                                        "{\"schema\":2,\"sha256\":\"00\",\"sha512\":\"00\",\"size\":1}"};
-    char hex[65], name[128];
-    OK(digest_hex(hex, workshop_tool, strlen(workshop_tool)));
-    (void)snprintf(name, sizeof name, "cache/evidence/%s.json", hex);
-    for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
-        OWN_WORKSHOP struct workshop w = workshop_new();
-        workshop_put(&w, name, notes[i]);
-        OWN_DOC struct doc *sbom = built_sbom(&w);
-        check_bytes(must_find(sbom, "component/tool/package/tool/bin/tool"), workshop_tool);
-    }
+#define SHA512                                                                                                         \
+    "0000000000000000000000000000000000000000000000000000000000000000"                                                 \
+    "0000000000000000000000000000000000000000000000000000000000000000"
+#define NOTE "{\"schema\":3,\"sha256\":\"HEX\",\"sha512\":\"" SHA512 "\",\"size\":1"
+    static const char *const notes[] = {
+        "",
+        "{",
+        "[]",
+        "{\"schema\":0}",
+        "{\"schema\":2,\"sha256\":\"HEX\",\"sha512\":\"" SHA512 "\",\"size\":1,\"files\":[]}",
+        "{\"schema\":3,\"sha256\":\"00\",\"sha512\":\"" SHA512 "\",\"size\":1}",
+        "{\"schema\":3,\"sha256\":\"HEX\",\"sha512\":\"00\",\"size\":1}",
+        NOTE ",\"elf\":1}",
+        NOTE ",\"elf\":true,\"go\":{}}",
+        NOTE ",\"elf\":true,\"go\":{\"go\":\"go1\",\"modules\":[{}],\"settings\":[]}}",
+        NOTE ",\"files\":{}}",
+        NOTE ",\"files\":[{}]}",
+        NOTE ",\"files\":[{\"path\":\"a\"}]}",
+        NOTE ",\"files\":[{\"path\":\"a\",\"sha256\":\"00\",\"sha512\":\"" SHA512 "\",\"size\":1}]}",
+    };
+    OWN_BUF struct buf layer = {0};
+    char tool_hex[65], layer_hex[65];
+    workshop_layer(&layer);
+    OK(digest_hex(tool_hex, workshop_tool, strlen(workshop_tool)));
+    OK(digest_hex(layer_hex, layer.at, layer.len));
+    for (size_t i = 0; i < ARRAY_LEN(notes); i++)
+        for (int of_layer = 0; of_layer < 2; of_layer++) {
+            OWN_WORKSHOP struct workshop w = workshop_new();
+            OWN_DOC struct doc *good = built_sbom(&w);
+            const char *hex = of_layer ? layer_hex : tool_hex;
+            OWN_FREE char *name = str_fmt("cache/evidence/%s%s.json", hex, of_layer ? ".layer" : "");
+            OWN_FREE char *path = check_path(w.folder, name);
+            assert_true(file_exists(AT_FDCWD, path));
+            const char *at = strstr(notes[i], "HEX");
+            OWN_FREE char *text =
+                at ? str_fmt("%.*s%s%s", (int)(at - notes[i]), notes[i], hex, at + 3) : strdup(notes[i]);
+            workshop_put(&w, name, text);
+            OWN_DOC struct doc *sbom = built_sbom(&w);
+            assert_true(doc_equal(good, sbom));
+        }
 }
 
 int main(void)
