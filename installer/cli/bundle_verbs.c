@@ -50,7 +50,7 @@ static struct err *open_bundle(struct bundle **ret, struct cli *x, int i, opener
     return open(ret, path, keys.at, keys.n);
 }
 
-static bool verify_progress(void *self, uint64_t done, uint64_t total)
+bool verify_progress(void *self, uint64_t done, uint64_t total)
 {
     struct cli *x = self;
     event_progress(x->run.events, NULL, "verify", done, total);

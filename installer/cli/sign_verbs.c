@@ -162,19 +162,12 @@ void show_root(FILE *out, const struct cli *x, const struct doc *d)
 
 /* ---- bundle sign ---- */
 
-static bool sign_progress(void *self, uint64_t done, uint64_t total)
-{
-    struct cli *x = self;
-    event_progress(x->run.events, NULL, "verify", done, total);
-    return !cancel_is_set(&x->cancel);
-}
-
 struct err *run_bundle_sign(struct cli *x, struct doc **ret)
 {
     OWN_KEY struct key *key = NULL;
     const char *trust[KEYS_MAX], *file = args_text(&x->args, "key", NULL);
     struct keys_ask ask = passphrase_ask(x);
-    struct sign_opts o = {.path = args_operand(&x->args, 0), .trust = trust, .progress = sign_progress, .self = x};
+    struct sign_opts o = {.path = args_operand(&x->args, 0), .trust = trust, .progress = verify_progress, .self = x};
     if (!file)
         return err_hint(err_new(ERR_USAGE, "bundle sign needs --key FILE, which signs"),
                         "caisson bundle sign FILE --key FILE");

@@ -17,6 +17,8 @@ struct keys {
 struct err *keys_choose(struct keys *k, struct cli *x, const char *path) ERR_MUST;
 void keys_done(struct keys *k);
 #define OWN_KEYS OWN(keys_done)
+/* A bundle_progress whose `self` is the struct cli: shows how far a verification is; Ctrl-C stops it. */
+bool verify_progress(void *self, uint64_t done, uint64_t total);
 
 /* cluster_verbs.c */
 struct err *run_init(struct cli *x, struct doc **ret) ERR_MUST;
