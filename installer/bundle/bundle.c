@@ -343,9 +343,7 @@ struct doc *bundle_receipt(const struct bundle *b)
     doc_set_fmt(receipt, "digest", "sha256:%s", b->digest);
     for (size_t i = 0; i < ARRAY_LEN(copied); i++)
         doc_set(receipt, copied[i], doc_clone(doc_get(doc_get(b->release, "predicate"), copied[i])));
-    struct doc *signers = doc_set(receipt, "signers", doc_new_list());
-    for (size_t i = 0; i < b->who.signers.n; i++)
-        doc_add_text(signers, b->who.signers.at[i]);
+    doc_set_texts(receipt, "signers", &b->who.signers);
     doc_set(receipt, "rootVersion", doc_clone(doc_get(b->who.root, "version")));
     doc_set_int(receipt, "members", (int64_t)b->members.n);
     doc_set_int(receipt, "bytes", (int64_t)(b->members.end_at + 2 * (uint64_t)USTAR_BLOCK));

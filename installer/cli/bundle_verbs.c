@@ -65,9 +65,7 @@ struct err *run_bundle_verify(struct cli *x, struct doc **ret)
     TRY(bundle_dates(b, clock_wall_s(), args_has(&x->args, "enforce-dates") ? NULL : &warnings));
     TRY(bundle_verify(b, verify_progress, x));
     *ret = bundle_receipt(b);
-    struct doc *list = doc_set(*ret, "warnings", doc_new_list());
-    for (size_t i = 0; i < warnings.n; i++)
-        doc_add_text(list, warnings.at[i]);
+    doc_set_texts(*ret, "warnings", &warnings);
     return NULL;
 }
 

@@ -76,6 +76,14 @@ struct doc *doc_add_text(struct doc *list, const char *s)
     return doc_add(list, doc_new_text(s));
 }
 
+struct doc *doc_set_texts(struct doc *map, const char *key, const struct strs *texts)
+{
+    struct doc *list = doc_set(map, key, doc_new_list());
+    for (size_t i = 0; i < texts->n; i++)
+        doc_add_text(list, texts->at[i]);
+    return list;
+}
+
 void doc_remove(struct doc *map, const char *key)
 {
     struct doc *before = NULL;

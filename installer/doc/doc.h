@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/own.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -86,6 +87,8 @@ struct doc *doc_set_bool(struct doc *map, const char *key, bool v);
 /* Appends `v` (ownership passes); returns `v`. */
 struct doc *doc_add(struct doc *list, struct doc *v);
 struct doc *doc_add_text(struct doc *list, const char *s);
+/* Sets `key` of the map to a list of these texts, which is the result. */
+struct doc *doc_set_texts(struct doc *map, const char *key, const struct strs *texts);
 /* Takes `key` out of the map and frees it; nothing there is fine. */
 void doc_remove(struct doc *map, const char *key);
 struct doc *doc_clone(const struct doc *d);

@@ -219,20 +219,13 @@ static struct err *fail(struct activation *a, struct err *why)
 
 /* ---- the operation ---- */
 
-static void list_put(struct doc *reply, const char *key, const struct strs *l)
-{
-    struct doc *list = doc_set(reply, key, doc_new_list());
-    for (size_t i = 0; i < l->n; i++)
-        doc_add_text(list, l->at[i]);
-}
-
 static void answer(struct activation *a, bool changed)
 {
     struct doc *r = a->c->reply;
     doc_set_bool(r, "changed", changed);
-    list_put(r, "restarted", &a->change.restarted);
-    list_put(r, "started", &a->change.started);
-    list_put(r, "stopped", &a->change.stopped);
+    doc_set_texts(r, "restarted", &a->change.restarted);
+    doc_set_texts(r, "started", &a->change.started);
+    doc_set_texts(r, "stopped", &a->change.stopped);
     doc_set_int(r, "seconds", (clock_ms() - a->begun_ms + 500) / 1000);
     doc_set_int(r, "milliseconds", clock_ms() - a->begun_ms);
 }

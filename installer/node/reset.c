@@ -152,8 +152,6 @@ struct err *op_reset(struct call *c)
     TRY(leftovers_unmount(c->n, &owned));
     TRY(paths_drop(c->n, &owned));
     TRY(file_remove_tree(c->n->rootfd, NODE_RUN));
-    struct doc *list = doc_set(c->reply, "stopped", doc_new_list());
-    for (size_t i = 0; i < change.stopped.n; i++)
-        doc_add_text(list, change.stopped.at[i]);
+    doc_set_texts(c->reply, "stopped", &change.stopped);
     return NULL;
 }

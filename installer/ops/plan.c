@@ -9,9 +9,7 @@ struct err *ops_validate(struct doc **ret, const struct run *r, bool bundle)
     OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
     TRY(bundle ? context_full(&x, r->file) : context_spec(&x, r->file));
     *ret = doc_new_map();
-    struct doc *warnings = doc_set(*ret, "warnings", doc_new_list());
-    for (size_t i = 0; i < x.cluster->warnings.n; i++)
-        doc_add_text(warnings, x.cluster->warnings.at[i]);
+    doc_set_texts(*ret, "warnings", &x.cluster->warnings);
     doc_set_int(*ret, "hosts", (int64_t)x.cluster->n_hosts);
     return NULL;
 }

@@ -65,9 +65,7 @@ struct err *show_inspect(struct doc **ret, const struct bundle *b)
     struct doc *components = doc_set(to, "components", doc_new_list());
     doc_set_text(to, "path", bundle_path(b));
     doc_set_fmt(to, "digest", "sha256:%s", bundle_digest(b));
-    struct doc *signers = doc_set(to, "signers", doc_new_list());
-    for (size_t i = 0; i < bundle_signers(b)->n; i++)
-        doc_add_text(signers, bundle_signers(b)->at[i]);
+    doc_set_texts(to, "signers", bundle_signers(b));
     doc_set_int(to, "threshold", (int64_t)root_threshold(bundle_root(b), "release"));
     DOC_EACH (c, doc_get(predicate, "components"))
         TRY_CTX(add_component(components, b, c), "component %s", doc_text(c, "name"));

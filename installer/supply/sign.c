@@ -121,9 +121,7 @@ static struct doc *result(const struct bundle *b, const char *id, bool added)
     struct doc *d = doc_new_map();
     doc_set_text(d, "path", bundle_path(b));
     doc_set_fmt(d, "digest", "sha256:%s", bundle_digest(b));
-    struct doc *signers = doc_set(d, "signers", doc_new_list());
-    for (size_t i = 0; i < bundle_signers(b)->n; i++)
-        doc_add_text(signers, bundle_signers(b)->at[i]);
+    struct doc *signers = doc_set_texts(d, "signers", bundle_signers(b));
     if (added)
         doc_add_text(signers, id);
     doc_set_int(d, "threshold", (int64_t)root_threshold(bundle_root(b), "release"));
