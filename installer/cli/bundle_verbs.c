@@ -284,7 +284,7 @@ static struct err *choose(struct build *b, const struct args *a)
     return choose_files(b, a);
 }
 
-static bool build_says(void *self, const char *what, uint64_t done, uint64_t total)
+bool build_says(void *self, const char *what, uint64_t done, uint64_t total)
 {
     struct cli *x = self;
     event_progress(x->run.events, NULL, what, done, total);

@@ -6,13 +6,6 @@
 
 enum { BASES_MAX = 32 };
 
-static bool says(void *self, const char *what, uint64_t done, uint64_t total)
-{
-    struct cli *x = self;
-    event_progress(x->run.events, NULL, what, done, total);
-    return !cancel_is_set(&x->cancel);
-}
-
 /* ---- split ---- */
 
 struct err *run_bundle_split(struct cli *x, struct doc **ret)
@@ -20,7 +13,7 @@ struct err *run_bundle_split(struct cli *x, struct doc **ret)
     struct split_opts o = {
         .file = args_operand(&x->args, 0), .out = args_text(&x->args, "out", "."), .size = 4000000000};
     TRY(args_size(&x->args, "size", &o.size));
-    return bundle_split(ret, &o, says, x);
+    return bundle_split(ret, &o, build_says, x);
 }
 
 void show_bundle_split(FILE *out, const struct cli *x, const struct doc *d)
@@ -52,7 +45,7 @@ static struct err *weave(struct doc **ret, struct cli *x,
     TRY(keys_choose(&keys, x, o.file));
     o.trust = keys.at;
     o.n_trust = keys.n;
-    return work(ret, &o, says, x);
+    return work(ret, &o, build_says, x);
 }
 
 struct err *run_bundle_delta(struct cli *x, struct doc **ret)

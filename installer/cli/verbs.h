@@ -19,6 +19,8 @@ void keys_done(struct keys *k);
 #define OWN_KEYS OWN(keys_done)
 /* A bundle_progress whose `self` is the struct cli: shows how far a verification is; Ctrl-C stops it. */
 bool verify_progress(void *self, uint64_t done, uint64_t total);
+/* A build_progress of the same kind, for verbs that write bundles. */
+bool build_says(void *self, const char *what, uint64_t done, uint64_t total);
 
 /* cluster_verbs.c */
 struct err *run_init(struct cli *x, struct doc **ret) ERR_MUST;
