@@ -1,27 +1,22 @@
 #include "supply/sbom_read.h"
 
-#include "base/file.h"
 #include "base/str.h"
 #include "bundle/format.h"
 
-#include <errno.h>
-#include <sys/mman.h>
+static struct err *to_buf(void *self, const void *p, size_t n)
+{
+    return buf_add(self, p, n);
+}
 
-/* It may be larger than what bundle_read() takes, so it goes through a memory file. */
+/* It may be larger than what bundle_read() takes. */
 static struct err *read_blob(struct buf *out, const struct bundle *b, const char *digest)
 {
     uint64_t size = 0;
-    OWN_FD int fd = memfd_create("bill of materials", MFD_CLOEXEC);
-    if (fd < 0)
-        return err_os(errno, "memory file");
     (void)bundle_blob(b, digest, &size); /* bundle_open() made sure that it is there */
     if (size > FORMAT_SBOM_BYTES_MAX)
         return err_new(ERR_UNTRUSTED, "%s: E_LIMIT: a bill of materials of %llu bytes, at most %d are allowed",
                        bundle_path(b), (unsigned long long)size, FORMAT_SBOM_BYTES_MAX);
-    TRY(bundle_copy(b, digest, fd));
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return err_os(errno, "memory file");
-    return fd_read_all(fd, out);
+    return bundle_stream(b, digest, to_buf, out);
 }
 
 struct err *sbom_read(struct doc **ret, const struct bundle *b)
