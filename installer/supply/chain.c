@@ -86,16 +86,21 @@ static struct err *list_versions(struct strs *ret, int dirfd)
                                       : err_new(ERR_USAGE, "E_LIMIT: more than %d root documents", FORMAT_ROOTS_MAX);
 }
 
+/* Root keys of `root` that signed document `i`. */
+static struct err *signers(struct strs *ret, const struct chain *c, const struct doc *root, size_t i)
+{
+    return root_signers(ret, root, "root", &c->raw[i].sigs, FORMAT_ROOT_PAYLOAD, &c->raw[i].bytes);
+}
+
 /* Document `i` is the last: it may lack signatures, and the ones it has are good. */
 static struct err *parse_last(struct chain *c, size_t i)
 {
     OWN_STRS struct strs who = {0};
-    const struct root_raw *raw = &c->raw[i];
-    TRY(root_parse(&c->doc[i], (unsigned)i + 1, &raw->bytes));
-    TRY(root_signers(&who, c->doc[i], "root", &raw->sigs, FORMAT_ROOT_PAYLOAD, &raw->bytes));
+    TRY(root_parse(&c->doc[i], (unsigned)i + 1, &c->raw[i].bytes));
+    TRY(signers(&who, c, c->doc[i], i));
     if (i == 0)
         return NULL;
-    TRY(root_signers(&who, c->doc[i - 1], "root", &raw->sigs, FORMAT_ROOT_PAYLOAD, &raw->bytes));
+    TRY(signers(&who, c, c->doc[i - 1], i));
     return root_continues(c->doc[i], c->doc[i - 1]);
 }
 
@@ -159,12 +164,6 @@ const struct doc *chain_last(const struct chain *c)
 }
 
 /* ---- who signed, who has to ---- */
-
-/* Root keys of `root` that signed document `i`. */
-static struct err *signers(struct strs *ret, const struct chain *c, const struct doc *root, size_t i)
-{
-    return root_signers(ret, root, "root", &c->raw[i].sigs, FORMAT_ROOT_PAYLOAD, &c->raw[i].bytes);
-}
 
 /* Adds to `needs` how far the root keys of document `of` are with document `i`. */
 static struct err *add_need(struct doc *needs, const struct chain *c, size_t of, size_t i)
