@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "bundle/canon.h"
+#include "crypt/digest.h"
 #include "crypt/key.h"
 #include "doc/schema.h"
 
@@ -125,6 +126,14 @@ size_t root_threshold(const struct doc *root, const char *role)
 bool root_has(const struct doc *root, const char *role, const char *keyid)
 {
     return doc_list_has(doc_get(role_of(root, role), "keyids"), keyid);
+}
+
+struct err *root_denies(bool *ret, const struct doc *root, const struct buf *release)
+{
+    char digest[8 + DIGEST_HEX] = "sha256:";
+    TRY(digest_hex(digest + 7, release->at, release->len));
+    *ret = doc_list_has(doc_get(root, "deny"), digest);
+    return NULL;
 }
 
 struct err *root_signers(struct strs *ret, const struct doc *root, const char *role, const struct sigs *sigs,

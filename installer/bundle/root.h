@@ -29,6 +29,8 @@ struct err *root_signers(struct strs *ret, const struct doc *root, const char *r
 /* How many signatures the role asks for; 0 when there is no such role. */
 size_t root_threshold(const struct doc *root, const char *role);
 bool root_has(const struct doc *root, const char *role, const char *keyid);
+/* Whether `deny` lists the release of these bytes. */
+struct err *root_denies(bool *ret, const struct doc *root, const struct buf *release) ERR_MUST;
 /* ERR_UNTRUSTED (E_ROOT_CHAIN) unless its product is that of `before` and its epoch not lower. */
 struct err *root_continues(const struct doc *root, const struct doc *before) ERR_MUST;
 /*

@@ -190,9 +190,9 @@ static struct err *check_signers(struct trust_result *ret, const struct head *h,
 
 static struct err *check_deny(const struct doc *root, const struct buf *release)
 {
-    char digest[8 + DIGEST_HEX] = "sha256:";
-    TRY(digest_hex(digest + 7, release->at, release->len));
-    if (!doc_list_has(doc_get(root, "deny"), digest))
+    bool denied = false;
+    TRY(root_denies(&denied, root, release));
+    if (!denied)
         return NULL;
     return err_hint(
         err_new(ERR_UNTRUSTED, "E_DENIED: root document %s forbids this release", doc_text(root, "version")),

@@ -230,9 +230,9 @@ static struct err *begin(struct job *j, struct build_opts *o)
 /* The same inputs give the same release, which may have been withdrawn. */
 static struct err *check_deny(const struct job *j, const char *dir)
 {
-    char digest[8 + DIGEST_HEX] = "sha256:";
-    TRY(digest_hex(digest + 7, j->release.at, j->release.len));
-    if (!doc_list_has(doc_get(chain_last(&j->chain), "deny"), digest))
+    bool denied = false;
+    TRY(root_denies(&denied, chain_last(&j->chain), &j->release));
+    if (!denied)
         return NULL;
     return err_hint(err_new(ERR_REFUSED, "E_DENIED: root document %zu of %s forbids this release", j->chain.n, dir),
                     "give the release that replaces it another --version and --sequence");
