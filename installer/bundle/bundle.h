@@ -1,7 +1,7 @@
 /*
  * bundle: one signed release file, opened against trusted keys. Immutable after bundle_open(): every function with a
  * const struct bundle may be called from many threads at once. Refusals are ERR_UNTRUSTED; their text has a stable
- * word (E_DIGEST, ...; the list is in bundles/FORMAT.md), the member's name and its offset in the file.
+ * word (E_DIGEST, ...; the list is in bundles/README.md), the member's name and its offset in the file.
  */
 #pragma once
 #include "base/buf.h"

@@ -1,4 +1,4 @@
-/* format: names and limits of bundle format 1, shared with supply/ that writes it. bundles/FORMAT.md explains each. */
+/* format: names and limits of bundle format 1, shared with supply/ that writes it. bundles/README.md explains each. */
 #pragma once
 #include "base/buf.h"
 

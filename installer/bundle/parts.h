@@ -1,5 +1,5 @@
 /*
- * parts: the list of a bundle cut into parts, NAME.parts.json beside NAME.000, NAME.001, ... (bundles/FORMAT.md,
+ * parts: the list of a bundle cut into parts, NAME.parts.json beside NAME.000, NAME.001, ... (bundles/README.md,
  * "Parts"). It is read before any signature, so by no JSON parser: it has one form, and its text is compared with it.
  */
 #pragma once

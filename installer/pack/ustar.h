@@ -1,6 +1,6 @@
 /*
  * ustar: the one tar header that a bundle may hold, as strict as it is written: regular files only, one name of at
- * most 100 bytes, fixed mode and owner, every other byte decided. bundles/FORMAT.md, "Container".
+ * most 100 bytes, fixed mode and owner, every other byte decided. bundles/README.md, "Container".
  */
 #pragma once
 #include "base/err.h"

@@ -1,4 +1,4 @@
-/* delta: what a release has and older ones lack, as a file of its own, and back (bundles/FORMAT.md, "Delta"). */
+/* delta: what a release has and older ones lack, as a file of its own, and back (bundles/README.md, "Delta"). */
 #pragma once
 #include "doc/doc.h"
 #include "supply/build.h"

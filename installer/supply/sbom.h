@@ -4,7 +4,7 @@
 
 /*
  * Says of everything in the assembly what it is, whose, of which version, under which licence and with which digests:
- * components, packages and every file in them, manifests, images with config and layers. bundles/FORMAT.md describes
+ * components, packages and every file in them, manifests, images with config and layers. bundles/README.md describes
  * it. Equal inputs give an equal document.
  */
 struct err *sbom_make(struct doc **ret, const struct recipe *r, const struct assembly *a) ERR_MUST;

@@ -1,4 +1,4 @@
-/* split: cuts a bundle into parts (bundles/FORMAT.md, "Parts"). Bytes are copied; nobody's word is needed. */
+/* split: cuts a bundle into parts (bundles/README.md, "Parts"). Bytes are copied; nobody's word is needed. */
 #pragma once
 #include "doc/doc.h"
 #include "supply/build.h"

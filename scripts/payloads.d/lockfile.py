@@ -1,4 +1,4 @@
-"""The lock: what a profile's payloads are, byte for byte. Schema in bundles/README.md."""
+"""The lock: what a profile's payloads are, byte for byte. Schema in bundles/PUBLISHING.md."""
 
 import json
 

@@ -113,7 +113,7 @@ static void what_it_says(void **state)
     assert_string_equal(doc_text(doc_get(d, "parts")->child, "sha256"), hex);
 }
 
-/* The commands of bundles/FORMAT.md. */
+/* The commands of bundles/README.md. */
 static void other_tools_join(void **state)
 {
     (void)state;

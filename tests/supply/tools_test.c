@@ -1,4 +1,4 @@
-/* Other people's programs on our bundle: the commands of bundles/FORMAT.md, and three more tar readers. */
+/* Other people's programs on our bundle: the commands of bundles/README.md, and three more tar readers. */
 #include "workshop.h"
 
 #include "base/child.h"
@@ -35,8 +35,8 @@ static struct err *shell(struct buf *out, const struct workshop *w, const char *
     return child_run(argv, &(struct child_opts){.output = out}, NULL);
 }
 
-/* The function that FORMAT.md gives its readers. */
-#define CHECK "eval \"$(sed -n '/^    check() {/,/^    }/p' '" SOURCE_DIR "/bundles/FORMAT.md')\";"
+/* The function that bundles/README.md gives its readers. */
+#define CHECK "eval \"$(sed -n '/^    check() {/,/^    }/p' '" SOURCE_DIR "/bundles/README.md')\";"
 
 static void openssl_verifies(void **state)
 {
