@@ -3,20 +3,14 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "http/inside.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
 #define CONNECT_MS 10000
 #define IDLE_S 120 /* a call without deadline ends when nothing at all came for so long */
-
-struct http {
-    CURL *easy;
-    CURLM *multi; /* a private one, only because its poll also watches the cancel descriptor */
-    char reason[CURL_ERROR_SIZE];
-};
 
 /* Where an answer goes, and what went wrong on the way. */
 struct sink {
@@ -118,14 +112,7 @@ static size_t on_bytes(char *p, size_t size, size_t count, void *arg)
 
 /* ---- the request ---- */
 
-/* curl_easy_setopt() takes its value by type; the helper stops after the first failure. */
-#define SET(h, rc, option, value)                                                                                      \
-    do {                                                                                                               \
-        if ((rc) == CURLE_OK)                                                                                          \
-            (rc) = curl_easy_setopt((h)->easy, (option), (value));                                                     \
-    } while (0)
-
-static CURLcode set_pem(struct http *h, CURLoption option, const char *pem)
+CURLcode http_set_pem(struct http *h, CURLoption option, const char *pem)
 {
     if (!pem)
         return CURLE_OK;
@@ -133,20 +120,24 @@ static CURLcode set_pem(struct http *h, CURLoption option, const char *pem)
     return curl_easy_setopt(h->easy, option, &blob);
 }
 
-static CURLcode set_tls(struct http *h, const struct http_call *call)
+CURLcode http_set_trust(struct http *h, const char *ca_pem)
 {
     CURLcode rc = CURLE_OK;
     SET(h, rc, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (call->ca_pem) { /* without this the system's folder of CAs would be trusted beside ours */
+    if (ca_pem) { /* without this the system's folder of CAs would be trusted beside ours */
         SET(h, rc, CURLOPT_CAINFO, NULL);
         SET(h, rc, CURLOPT_CAPATH, NULL);
     }
+    return rc == CURLE_OK ? http_set_pem(h, CURLOPT_CAINFO_BLOB, ca_pem) : rc;
+}
+
+static CURLcode set_tls(struct http *h, const struct http_call *call)
+{
+    CURLcode rc = http_set_trust(h, call->ca_pem);
     if (rc == CURLE_OK)
-        rc = set_pem(h, CURLOPT_CAINFO_BLOB, call->ca_pem);
+        rc = http_set_pem(h, CURLOPT_SSLCERT_BLOB, call->cert_pem);
     if (rc == CURLE_OK)
-        rc = set_pem(h, CURLOPT_SSLCERT_BLOB, call->cert_pem);
-    if (rc == CURLE_OK)
-        rc = set_pem(h, CURLOPT_SSLKEY_BLOB, call->key_pem);
+        rc = http_set_pem(h, CURLOPT_SSLKEY_BLOB, call->key_pem);
     return rc;
 }
 
@@ -190,12 +181,12 @@ static CURLcode set_limits(struct http *h, const struct http_call *call)
     return rc;
 }
 
-static void slist_free(struct curl_slist **l)
+void http_slist_free(struct curl_slist **l)
 {
     curl_slist_free_all(*l);
 }
 
-static struct err *header_add(struct curl_slist **l, const char *line)
+struct err *http_header_add(struct curl_slist **l, const char *line)
 {
     struct curl_slist *more = strpbrk(line, "\r\n") ? NULL : curl_slist_append(*l, line);
     if (!more)
@@ -209,11 +200,11 @@ static struct err *headers_make(struct curl_slist **ret, const struct http_call 
     OWN_FREE char *type = str_fmt("Content-Type: %s", call->content_type ? call->content_type : "");
     if (!type)
         return err_os(ENOMEM, "HTTP headers");
-    TRY(header_add(ret, "Expect:")); /* no waiting for "100 Continue" before a larger body */
+    TRY(http_header_add(ret, "Expect:")); /* no waiting for "100 Continue" before a larger body */
     if (call->body)
-        TRY(header_add(ret, type));
+        TRY(http_header_add(ret, type));
     for (const char *const *line = call->headers; line && *line; line++)
-        TRY(header_add(ret, *line));
+        TRY(http_header_add(ret, *line));
     return NULL;
 }
 
@@ -235,31 +226,37 @@ static CURLcode result_of(struct http *h)
 }
 
 /* Drives the one transfer to its end, or to the cancel flag. */
-static struct err *drive(struct http *h, const struct http_call *call, CURLcode *ret)
+static struct err *drive(struct http *h, const struct cancel *cancel, CURLcode *ret)
 {
-    struct curl_waitfd cancel = {.fd = call->cancel ? call->cancel->fd : -1, .events = CURL_WAIT_POLLIN};
+    struct curl_waitfd wait = {.fd = cancel ? cancel->fd : -1, .events = CURL_WAIT_POLLIN};
     for (int running = 1;;) {
         CURLMcode rc = curl_multi_perform(h->multi, &running);
         if (rc == CURLM_OK && !running)
             break;
         if (rc == CURLM_OK)
-            rc = curl_multi_poll(h->multi, call->cancel ? &cancel : NULL, call->cancel ? 1 : 0, 1000, NULL);
+            rc = curl_multi_poll(h->multi, cancel ? &wait : NULL, cancel ? 1 : 0, 1000, NULL);
         if (rc != CURLM_OK)
             return err_new(ERR_FAILED, "%s", curl_multi_strerror(rc));
-        TRY(cancel_check(call->cancel));
+        TRY(cancel_check(cancel));
     }
     *ret = result_of(h);
     return NULL;
 }
 
-static struct err *perform(struct http *h, const struct http_call *call, struct sink *k)
+struct err *http_perform(struct http *h, const struct cancel *cancel, CURLcode *ret)
 {
-    CURLcode rc = CURLE_OK;
     CURLMcode added = curl_multi_add_handle(h->multi, h->easy);
     if (added != CURLM_OK)
         return err_new(ERR_FAILED, "%s", curl_multi_strerror(added));
-    struct err *e = drive(h, call, &rc);
+    struct err *e = drive(h, cancel, ret);
     (void)curl_multi_remove_handle(h->multi, h->easy);
+    return e;
+}
+
+static struct err *perform(struct http *h, const struct http_call *call, struct sink *k)
+{
+    CURLcode rc = CURLE_OK;
+    struct err *e = http_perform(h, call->cancel, &rc);
     if (e || rc == CURLE_OK || k->stop)
         return e;
     if (k->failure)
@@ -275,7 +272,7 @@ static void sink_done(struct sink *k)
 
 static struct err *run(struct http *h, const struct http_call *call, struct sink *k, long *ret_status)
 {
-    OWN(slist_free) struct curl_slist *headers = NULL;
+    OWN(http_slist_free) struct curl_slist *headers = NULL;
     TRY(headers_make(&headers, call));
     curl_easy_reset(h->easy); /* settings only: connections stay */
     *h->reason = '\0';
