@@ -6,27 +6,27 @@
 #include "bundle/walk.h"
 #include "crypt/digest.h"
 
-#include <errno.h>
 #include <string.h>
 
-enum { CHUNK = 1 << 20 };
+struct tap {
+    struct sha256 *hash;
+    bundle_sink sink; /* or NULL */
+    void *self;
+};
+
+static struct err *tap(void *self, const void *p, size_t n)
+{
+    const struct tap *t = self;
+    TRY(sha256_add(t->hash, p, n));
+    return t->sink ? t->sink(t->self, p, n) : NULL;
+}
 
 static struct err *stream(const struct bundle *b, const struct member *m, bundle_sink sink, void *self)
 {
     OWN_SHA256 struct sha256 *hash = NULL;
-    OWN_FREE char *chunk = malloc(CHUNK);
     char got[DIGEST_HEX];
-    if (!chunk)
-        return err_os(ENOMEM, "read");
     TRY(sha256_new(&hash));
-    for (uint64_t done = 0; done < m->size;) {
-        size_t n = m->size - done < CHUNK ? (size_t)(m->size - done) : CHUNK;
-        TRY(source_read(b->source, chunk, n, m->at + USTAR_BLOCK + done));
-        TRY(sha256_add(hash, chunk, n));
-        if (sink)
-            TRY(sink(self, chunk, n));
-        done += n;
-    }
+    TRY(source_stream(b->source, m->at + USTAR_BLOCK, m->size, tap, &(struct tap){hash, sink, self}));
     TRY(sha256_hex(hash, got));
     if (strcmp(got, m->hex) != 0)
         return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: sha256 is %s, not %s", got, m->hex),

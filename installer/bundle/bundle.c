@@ -8,6 +8,7 @@
 #include "bundle/head.h"
 #include "bundle/inside.h"
 #include "bundle/oci.h"
+#include "bundle/pieces.h"
 #include "bundle/walk.h"
 #include "crypt/digest.h"
 #include "pack/ustar_write.h"
@@ -81,18 +82,34 @@ static struct err *with_way_out(struct err *e)
                     "it is not the file that was signed: get it again from where you trust it; nothing of it was used");
 }
 
-static struct err *open_as(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust,
+/* Takes `source`. */
+static struct err *open_on(struct bundle **ret, struct source *source, const char *const trust[], size_t n_trust,
                            enum accept accept)
 {
+    OWN_SOURCE struct source *own = source;
     OWN_BUNDLE struct bundle *b = calloc(1, sizeof *b);
     if (!b)
-        return err_os(ENOMEM, "bundle %s", path);
-    TRY(source_open(&b->source, path));
+        return err_os(ENOMEM, "bundle %s", source_path(source));
+    b->source = TAKE(own);
     b->path = source_path(b->source);
     TRY(with_way_out(source_blame(b->source, read_head(b, trust, n_trust, accept))));
     TRY(with_way_out(source_blame(b->source, read_index(b))));
     *ret = TAKE(b);
     return NULL;
+}
+
+static struct err *open_as(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust,
+                           enum accept accept)
+{
+    struct source *source = NULL;
+    TRY(source_open(&source, path));
+    return open_on(ret, source, trust, n_trust, accept);
+}
+
+struct err *bundle_open_source(struct bundle **ret, struct source *source, bool delta, const char *const trust[],
+                               size_t n_trust)
+{
+    return open_on(ret, source, trust, n_trust, delta ? ACCEPT_DELTA : ACCEPT_FULL);
 }
 
 struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)

@@ -26,6 +26,12 @@ struct err *bundle_open(struct bundle **ret, const char *path, const char *const
 /* The same, but it may be a delta: a bundle without some of its release's blobs (bundle_blob() says which it has). */
 struct err *bundle_open_delta(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
     ERR_MUST;
+/*
+ * The same from any source, which it takes, also on an error. `delta`: it may be one. Of a source with one pass only
+ * the head can be read again and all else once, from front to back.
+ */
+struct err *bundle_open_source(struct bundle **ret, struct source *source, bool delta, const char *const trust[],
+                               size_t n_trust) ERR_MUST;
 bool bundle_is_delta(const struct bundle *b);
 /* For those who copy bytes and trust nobody: ERR_UNTRUSTED unless the bytes begin with the head of a bundle. */
 struct err *bundle_look(const struct source *s) ERR_MUST;
@@ -68,7 +74,7 @@ struct err *bundle_read(struct buf *out, const struct bundle *b, const char *dig
 /* Streams a blob to `out_fd`; its digest is checked at the end: on an error what was written must be thrown away. */
 struct err *bundle_copy(const struct bundle *b, const char *digest, int out_fd) ERR_MUST;
 /* Called for each block of a blob as it is read. */
-typedef struct err *(*bundle_sink)(void *self, const void *p, size_t n);
+typedef source_sink bundle_sink;
 /* The same, block by block to `sink`. */
 struct err *bundle_stream(const struct bundle *b, const char *digest, bundle_sink sink, void *self) ERR_MUST;
 

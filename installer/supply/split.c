@@ -4,7 +4,7 @@
 #include "base/str.h"
 #include "bundle/bundle.h"
 #include "bundle/parts.h"
-#include "bundle/source.h"
+#include "bundle/pieces.h"
 #include "crypt/digest.h"
 #include "supply/output.h"
 
