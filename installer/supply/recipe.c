@@ -3,31 +3,12 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "bundle/format.h"
-#include "doc/schema.h"
 #include "supply/license.h"
+#include "supply/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-
-static const struct field entry_fields[] = {{.key = "id", .kind = DOC_STRING, .required = true},
-                                            {.key = "kind", .kind = DOC_STRING, .required = true},
-                                            {.key = "component", .kind = DOC_STRING, .required = true},
-                                            {.key = "version", .kind = DOC_STRING, .required = true},
-                                            {.key = "size", .kind = DOC_INT, .required = true},
-                                            {.key = "sha256", .kind = DOC_STRING, .required = true},
-                                            {.key = "file", .kind = DOC_STRING},
-                                            {.key = "name", .kind = DOC_STRING},
-                                            {.key = "platform", .kind = DOC_STRING, .required = true},
-                                            {.key = "license", .kind = DOC_STRING, .required = true},
-                                            {.key = "purl", .kind = DOC_STRING, .required = true},
-                                            {.key = "*"},
-                                            {0}};
-static const struct field lock_fields[] = {{.key = "schema", .kind = DOC_INT, .required = true},
-                                           {.key = "profile", .kind = DOC_STRING, .required = true},
-                                           {.key = "platform", .kind = DOC_STRING, .required = true},
-                                           {.key = "entries", .kind = DOC_LIST, .required = true, .map = entry_fields},
-                                           {0}};
 
 static struct err *read_input(struct buf *out, const char *path, const char *what)
 {
@@ -48,47 +29,25 @@ static struct err *check_head(const struct doc *d, const char *kind, const char 
 
 /* ---- the lock ---- */
 
-static struct err *check_entries(const struct recipe *r)
-{
-    DOC_EACH (v, doc_get(r->lock, "entries")) {
-        const char *id = doc_text(v, "id");
-        if (!str_is_sha256(doc_text(v, "sha256")) || doc_int(v, "size", 0) <= 0)
-            return err_new(ERR_USAGE, "E_LOCK: %s: %s: size or sha256 is wrong", r->opts->lock, id);
-        if (!str_eq(doc_text(v, "platform"), r->platform))
-            return err_new(ERR_USAGE, "E_LOCK: %s: %s is for %s", r->opts->lock, id, doc_text(v, "platform"));
-        for (const struct doc *w = v->next; w; w = w->next)
-            if (str_eq(doc_text(w, "id"), id))
-                return err_new(ERR_USAGE, "E_LOCK: %s: %s is there twice", r->opts->lock, id);
-    }
-    return NULL;
-}
-
 static struct err *load_lock(struct recipe *r)
 {
     const char *file = r->opts->lock;
-    TRY(read_input(&r->lock_text, file, "lock"));
-    TRY(doc_json(&r->lock, file, r->lock_text.at, r->lock_text.len));
-    TRY_CTX(schema_check(r->lock, lock_fields), "E_LOCK: %s", file);
-    if (doc_int(r->lock, "schema", 0) != 1)
-        return err_new(ERR_USAGE, "E_LOCK: %s: schema %s; this caisson knows 1", file, doc_text(r->lock, "schema"));
+    TRY(lock_load(&r->lock, &r->lock_text, file));
     if (!str_eq(doc_text(r->lock, "profile"), r->name))
-        return err_new(ERR_USAGE, "E_LOCK: %s is for profile %s, not %s", file, doc_text(r->lock, "profile"), r->name);
+        return err_new(ERR_UNTRUSTED, "E_LOCK: %s is for profile %s, not %s", file, doc_text(r->lock, "profile"),
+                       r->name);
     r->platform = doc_text(r->lock, "platform");
-    return check_entries(r);
+    return NULL;
 }
 
 struct err *recipe_locked(const struct doc **ret, const struct recipe *r, const struct part *part, const char *kind,
                           const char *name, const struct doc *at)
 {
-    const char *key = strcmp(kind, "oci") == 0 ? "name" : "file";
-    DOC_EACH (v, doc_get(r->lock, "entries"))
-        if (str_eq(doc_text(v, "kind"), kind) && str_eq(doc_text(v, key), name) &&
-            str_eq(doc_text(v, "component"), part->name) && str_eq(doc_text(v, "version"), part->version)) {
-            *ret = v;
-            return NULL;
-        }
+    *ret = lock_find(r->lock, kind, part->name, part->version, name);
+    if (*ret)
+        return NULL;
     return err_hint(doc_err(ERR_USAGE, at, "%s of %s %s is not locked", name, part->name, part->version),
-                    "make the lock again: %s", r->opts->lock);
+                    "caisson bundle lock adds it to %s", r->opts->lock);
 }
 
 char *recipe_blob(const struct recipe *r, const char *hex)

@@ -186,11 +186,13 @@ static void sums_must_agree(void **state)
     workshop_layer(&layer);
     workshop_lock(&w, &one, &layer);
     workshop_blob(hex, &w, other.at, other.len);
-    (void)snprintf(more, sizeof more,
-                   ",{\"component\":\"tool\",\"file\":\"other\",\"id\":\"tool/1.2.3/other\",\"kind\":\"file\","
-                   "\"license\":\"MIT\",\"platform\":\"linux/amd64\",\"purl\":\"pkg:generic/tool@1.2.3\",\"sha256\":"
-                   "\"%s\",\"size\":%zu,\"version\":\"1.2.3\"}],\"platform\"",
-                   hex, other.len);
+    (void)snprintf(
+        more, sizeof more,
+        ",{\"component\":\"tool\",\"file\":\"other\",\"id\":\"tool/1.2.3/tool2\",\"kind\":\"file\","
+        "\"license\":\"MIT\",\"platform\":\"linux/amd64\",\"purl\":\"pkg:generic/tool@1.2.3\",\"sha256\":"
+        "\"%s\",\"size\":%zu,\"upstream\":{\"ref\":\"x\",\"type\":\"none\"},\"urls\":[],\"version\":\"1.2.3\"}]"
+        ",\"platform\"",
+        hex, other.len);
     OK(file_read(&lock, AT_FDCWD, w.lock));
     char *end = strstr(lock.at, "],\"platform\"");
     assert_non_null(end);

@@ -45,7 +45,7 @@ make_release() {
     cp script tar/run && tar -C tar -cf layer.tar run && blob layer.tar && layer="\"digest\":\"sha256:$digest\",\"size\":$size"
     printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar",%s}]}' "$config" "$layer" >manifest
     blob manifest && entries+=,$(entry oci name registry.example/tool:1.2.3 image)
-    echo "{\"schema\":1,\"profile\":\"tiny\",\"platform\":\"linux/amd64\",\"entries\":[$entries]}" >"$CAISSON_CACHE/lock/tiny.lock.json"
+    echo "{\"schema\":1,\"profile\":\"tiny\",\"platform\":\"linux/amd64\",\"entries\":[$entries]}" | jq '.entries |= sort_by(.id)' >"$CAISSON_CACHE/lock/tiny.lock.json"
     cat >tiny.yaml <<'Y'
 apiVersion: caisson.dev/v1
 kind: Profile
