@@ -32,7 +32,8 @@ static void write_list(const struct cut *c, const char *text, size_t n)
     OK(file_replace(AT_FDCWD, c->list, text, n, 0600));
 }
 
-/* A good bundle, and beside it the same in parts of `size` bytes: written from bundles/README.md, not by the product. */
+/* A good bundle, and beside it the same in parts of `size` bytes: written from bundles/README.md, not by the product.
+ */
 static void cut_new(struct cut *c, size_t size)
 {
     OWN_BUF struct buf list = {0};
