@@ -39,10 +39,10 @@ static struct err *must_find(const struct doc **ret, const struct bundle *b, con
     return *ret ? NULL : err_new(ERR_FAILED, "%s: no image %s", b->path, name);
 }
 
-static struct err *want(void *self, const struct member *m)
+static struct err *want(void *self, const char *hex)
 {
     struct layout *l = self;
-    l->wanted[m - l->b->members.at] = true;
+    l->wanted[members_find(&l->b->members, hex) - l->b->members.at] = true;
     return NULL;
 }
 
@@ -56,10 +56,11 @@ static struct err *layout_init(struct layout *l, const struct bundle *b, const c
     l->wanted = calloc(b->members.n, sizeof *l->wanted);
     if (!l->wanted)
         return err_os(ENOMEM, "image archive");
+    const struct oci_blobs blobs = oci_blobs_of(b);
     for (size_t i = 0; i < n; i++) {
         const struct doc *d;
         TRY(must_find(&d, b, names[i]));
-        TRY(oci_walk(b, d, want, l));
+        TRY_CTX(oci_walk(&blobs, d, want, l), "%s", b->path);
         doc_add(list, doc_clone(d));
     }
     return doc_json_write(&l->index, index);
@@ -105,16 +106,17 @@ const char *bundle_image_digest(const struct bundle *b, const char *name)
     return doc_text(find_descriptor(b, name), "digest");
 }
 
-static struct err *collect(void *self, const struct member *m)
+static struct err *collect(void *self, const char *hex)
 {
     char digest[72];
-    (void)snprintf(digest, sizeof digest, "sha256:%s", m->hex);
+    (void)snprintf(digest, sizeof digest, "sha256:%s", hex);
     return strs_has(self, digest) ? NULL : strs_add(self, digest);
 }
 
 struct err *bundle_image_blobs(struct strs *out, const struct bundle *b, const char *name)
 {
     const struct doc *d;
+    const struct oci_blobs blobs = oci_blobs_of(b);
     TRY(must_find(&d, b, name));
-    return oci_walk(b, d, collect, out);
+    return err_wrap(oci_walk(&blobs, d, collect, out), "%s", b->path);
 }

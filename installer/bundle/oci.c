@@ -8,12 +8,17 @@
 #include <string.h>
 
 struct closure {
-    const struct bundle *b;
+    const struct oci_blobs *blobs;
     oci_visit visit;
     void *self;
 };
 
 /* ---- media types ---- */
+
+static const char *or_mark(const char *s)
+{
+    return s ? s : "?";
+}
 
 static bool is_one_of(const char *s, const char *const words[], size_t n)
 {
@@ -54,52 +59,52 @@ static bool is_artifact_layer(const char *type)
 
 /* ---- descriptors ---- */
 
-/* The member that a descriptor points at, its size agreed upon. */
-static struct err *resolve(const struct member **ret, const struct closure *c, const struct doc *d)
+/* The digits of the blob that a descriptor points at, which is there and as large as it says. Borrowed. */
+static struct err *resolve(const char **ret, const struct closure *c, const struct doc *d)
 {
     const char *hex = format_hex(doc_text(d, "digest"));
     const struct doc *size = doc_get(d, "size");
+    uint64_t has;
     if (!hex || !size || size->kind != DOC_INT || !doc_text(d, "mediaType"))
         return err_new(ERR_UNTRUSTED, "E_OCI: a descriptor without mediaType, size or sha256 digest");
     if (doc_get(d, "urls") || doc_get(d, "data"))
         return err_new(ERR_UNTRUSTED, "E_OCI: sha256:%s: a descriptor with urls or data", hex);
-    const struct member *m = members_find(&c->b->members, hex);
-    if (!m)
+    if (!c->blobs->size(c->blobs->self, hex, &has))
         return err_new(ERR_UNTRUSTED, "E_OCI_CLOSURE: sha256:%s is no member of the bundle", hex);
-    if (size->num < 0 || (uint64_t)size->num != m->size)
+    if (size->num < 0 || (uint64_t)size->num != has)
         return err_new(ERR_UNTRUSTED, "E_OCI: sha256:%s has %llu bytes, its descriptor says %s", hex,
-                       (unsigned long long)m->size, size->text);
-    *ret = m;
+                       (unsigned long long)has, size->text);
+    *ret = hex;
     return NULL;
 }
 
 /* Resolves and visits; *ret_doc (may be NULL) is the blob, parsed. */
 static struct err *enter(struct doc **ret_doc, const struct closure *c, const struct doc *d)
 {
-    const struct member *m = NULL;
+    const char *hex = NULL;
     OWN_BUF struct buf text = {0};
-    TRY(resolve(&m, c, d));
-    TRY(c->visit(c->self, m));
+    TRY(resolve(&hex, c, d));
+    if (c->visit)
+        TRY(c->visit(c->self, hex));
     if (!ret_doc)
         return NULL;
-    if (m->size > FORMAT_MANIFEST_BYTES_MAX)
-        return err_new(ERR_UNTRUSTED, "E_LIMIT: %s: %llu bytes for a manifest or config", m->path,
-                       (unsigned long long)m->size);
-    TRY(bundle_read(&text, c->b, m->hex));
-    struct err *e = doc_json(ret_doc, m->path, text.at, text.len);
+    if (doc_int(d, "size", 0) > FORMAT_MANIFEST_BYTES_MAX)
+        return err_new(ERR_UNTRUSTED, "E_LIMIT: sha256:%s: %s bytes for a manifest or config", hex,
+                       doc_text(d, "size"));
+    TRY(c->blobs->read(c->blobs->self, &text, hex));
+    struct err *e = doc_json(ret_doc, doc_text(d, "digest"), text.at, text.len);
     return e ? err_as(err_wrap(e, "E_OCI"), ERR_UNTRUSTED) : NULL;
 }
 
 /* "os/architecture[/variant]" is one of the release's, with or without the variant. */
-static bool platform_fits(const struct bundle *b, const struct doc *d)
+static bool platform_fits(const struct doc *platforms, const struct doc *d)
 {
     char text[128];
     const char *os = doc_text(d, "os"), *arch = doc_text(d, "architecture"), *variant = doc_text(d, "variant");
-    const struct doc *platforms = doc_path(b->release, "predicate.platforms");
-    (void)snprintf(text, sizeof text, "%s/%s", os ? os : "?", arch ? arch : "?");
+    (void)snprintf(text, sizeof text, "%s/%s", or_mark(os), or_mark(arch));
     if (doc_list_has(platforms, text) || !variant)
         return doc_list_has(platforms, text);
-    (void)snprintf(text, sizeof text, "%s/%s/%s", os ? os : "?", arch ? arch : "?", variant);
+    (void)snprintf(text, sizeof text, "%s/%s/%s", or_mark(os), or_mark(arch), variant);
     return doc_list_has(platforms, text);
 }
 
@@ -107,10 +112,9 @@ static struct err *walk_config(const struct closure *c, const struct doc *d)
 {
     OWN_DOC struct doc *config = NULL;
     TRY(enter(&config, c, d));
-    if (!platform_fits(c->b, config))
+    if (!platform_fits(c->blobs->platforms, config))
         return err_new(ERR_UNTRUSTED, "E_PLATFORM: config %s is for %s/%s", doc_text(d, "digest"),
-                       doc_text(config, "os") ? doc_text(config, "os") : "?",
-                       doc_text(config, "architecture") ? doc_text(config, "architecture") : "?");
+                       or_mark(doc_text(config, "os")), or_mark(doc_text(config, "architecture")));
     return NULL;
 }
 
@@ -120,8 +124,8 @@ static struct err *walk_layers(const struct closure *c, const struct doc *layers
         return err_new(ERR_UNTRUSTED, "E_OCI: a manifest without layers");
     DOC_EACH (v, layers) {
         if (!accepts(doc_text(v, "mediaType")))
-            return err_new(ERR_UNTRUSTED, "E_OCI: a layer of type %s",
-                           doc_text(v, "mediaType") ? doc_text(v, "mediaType") : "?");
+            return err_new(ERR_UNTRUSTED, "E_OCI: layer %s is of type %s", or_mark(doc_text(v, "digest")),
+                           or_mark(doc_text(v, "mediaType")));
         TRY(enter(NULL, c, v));
     }
     return NULL;
@@ -136,7 +140,7 @@ static struct err *walk_manifest(const struct closure *c, const struct doc *mani
         return walk_layers(c, doc_get(manifest, "layers"), is_layer);
     }
     if (!str_eq(type, MEDIA_EMPTY) || !doc_text(manifest, "artifactType"))
-        return err_new(ERR_UNTRUSTED, "E_OCI: neither an image nor an artifact (config of type %s)", type ? type : "?");
+        return err_new(ERR_UNTRUSTED, "E_OCI: neither an image nor an artifact (config of type %s)", or_mark(type));
     TRY(enter(NULL, c, config));
     return walk_layers(c, doc_get(manifest, "layers"), is_artifact_layer);
 }
@@ -152,8 +156,9 @@ static struct err *walk_children(const struct closure *c, const struct doc *inde
     DOC_EACH (v, list) {
         const char *hex = format_hex(doc_text(v, "digest"));
         const struct doc *platform = doc_get(v, "platform");
-        bool optional = platform && !platform_fits(c->b, platform);
-        if (!optional || (hex && members_find(&c->b->members, hex)))
+        bool optional = platform && !platform_fits(c->blobs->platforms, platform);
+        uint64_t size;
+        if (!optional || (hex && c->blobs->size(c->blobs->self, hex, &size)))
             TRY(walk_node(c, v, depth + 1));
     }
     return NULL;
@@ -166,8 +171,7 @@ static struct err *walk_node(const struct closure *c, const struct doc *d, int d
     if (depth > FORMAT_OCI_DEPTH_MAX)
         return err_new(ERR_UNTRUSTED, "E_OCI: more than %d indexes inside one another", FORMAT_OCI_DEPTH_MAX);
     if (!is_index(type) && !is_manifest(type))
-        return err_new(ERR_UNTRUSTED, "E_OCI: %s of type %s", doc_text(d, "digest") ? doc_text(d, "digest") : "?",
-                       type ? type : "?");
+        return err_new(ERR_UNTRUSTED, "E_OCI: %s is of type %s", or_mark(doc_text(d, "digest")), or_mark(type));
     TRY(enter(&node, c, d));
     if (doc_int(node, "schemaVersion", 0) != 2)
         return err_new(ERR_UNTRUSTED, "E_OCI: %s is not of schemaVersion 2", doc_text(d, "digest"));
@@ -175,15 +179,32 @@ static struct err *walk_node(const struct closure *c, const struct doc *d, int d
     if (own && !str_eq(own, type))
         return err_new(ERR_UNTRUSTED, "E_OCI: %s is of type %s, its descriptor says %s", doc_text(d, "digest"), own,
                        type);
-    return is_index(type) ? walk_children(c, node, depth) : walk_manifest(c, node);
+    struct err *bad = is_index(type) ? walk_children(c, node, depth) : walk_manifest(c, node);
+    return err_wrap(bad, "%s", doc_text(d, "digest"));
 }
 
-struct err *oci_walk(const struct bundle *b, const struct doc *descriptor, oci_visit visit, void *self)
+struct err *oci_walk(const struct oci_blobs *blobs, const struct doc *descriptor, oci_visit visit, void *self)
 {
-    const struct closure c = {.b = b, .visit = visit, .self = self};
+    const struct closure c = {.blobs = blobs, .visit = visit, .self = self};
     const char *name = oci_image_name(descriptor);
-    TRY_CTX(walk_node(&c, descriptor, 0), "%s: index.json: %s", b->path, name ? name : "artifact");
+    TRY_CTX(walk_node(&c, descriptor, 0), "index.json: %s", name ? name : "artifact");
     return NULL;
+}
+
+static bool bundle_size(const void *self, const char *hex, uint64_t *ret)
+{
+    return bundle_blob(self, hex, ret);
+}
+
+static struct err *bundle_bytes(const void *self, struct buf *out, const char *hex)
+{
+    return bundle_read(out, self, hex);
+}
+
+struct oci_blobs oci_blobs_of(const struct bundle *b)
+{
+    return (struct oci_blobs){
+        .self = b, .platforms = doc_path(b->release, "predicate.platforms"), .size = bundle_size, .read = bundle_bytes};
 }
 
 /* ---- index.json ---- */
@@ -247,10 +268,10 @@ struct marks {
     bool *used;
 };
 
-static struct err *mark(void *self, const struct member *m)
+static struct err *mark(void *self, const char *hex)
 {
     struct marks *marks = self;
-    marks->used[m - marks->members->at] = true;
+    marks->used[members_find(marks->members, hex) - marks->members->at] = true;
     return NULL;
 }
 
@@ -260,9 +281,10 @@ struct err *oci_check_closure(const struct bundle *b)
     struct marks marks = {.members = &b->members, .used = used};
     if (!used)
         return err_os(ENOMEM, "closure");
+    const struct oci_blobs blobs = oci_blobs_of(b);
     used[0] = true; /* index.json */
     DOC_EACH (v, doc_get(b->index, "manifests"))
-        TRY(oci_walk(b, v, mark, &marks));
+        TRY_CTX(oci_walk(&blobs, v, mark, &marks), "%s", b->path);
     for (size_t i = 0; i < b->members.n; i++)
         if (!used[i])
             return err_new(ERR_UNTRUSTED, "%s: member %s at byte %llu: E_OCI_ORPHAN: nothing refers to it", b->path,

@@ -1,17 +1,32 @@
-/* oci: what an OCI index reaches: nested indexes, manifests, configs, layers. Private to bundle/. */
+/*
+ * oci: what an OCI index reaches: nested indexes, manifests, configs, layers. One set of rules for who reads a bundle
+ * and for who makes one.
+ */
 #pragma once
 #include "bundle/bundle.h"
-#include "bundle/release.h"
 
-/* Called for each blob reached; `m` may come more than once. */
-typedef struct err *(*oci_visit)(void *self, const struct member *m);
+/* Where a walk finds blobs: a bundle, or what is to become one. */
+struct oci_blobs {
+    const void *self;
+    const struct doc *platforms; /* list of "os/architecture": the release's */
+    /* False when there is none with this digest (64 hex digits). */
+    bool (*size)(const void *self, const char *hex, uint64_t *ret);
+    /* Appends all of it, its digest checked. */
+    struct err *(*read)(const void *self, struct buf *out, const char *hex);
+};
+
+/* The blobs of a bundle. */
+struct oci_blobs oci_blobs_of(const struct bundle *b);
+
+/* Called for each blob reached, by its 64 hex digits; one may come more than once. NULL: nothing to do. */
+typedef struct err *(*oci_visit)(void *self, const char *hex);
 
 /*
- * Visits the blobs of one descriptor of index.json, itself included. Refused (ERR_UNTRUSTED): a blob that is no member
- * (E_OCI_CLOSURE), wrong sizes, foreign media types, descriptors with `urls` or `data`, more than 4 nested indexes
- * (E_OCI), a config for another platform than the release's (E_PLATFORM).
+ * Visits the blobs of one descriptor of index.json, itself included. Refused (ERR_UNTRUSTED), with the image's name and
+ * the digest: a blob that is not there (E_OCI_CLOSURE), wrong sizes, foreign media types, descriptors with `urls` or
+ * `data`, more than 4 nested indexes (E_OCI), a config for another platform than the release's (E_PLATFORM).
  */
-struct err *oci_walk(const struct bundle *b, const struct doc *descriptor, oci_visit visit, void *self) ERR_MUST;
+struct err *oci_walk(const struct oci_blobs *blobs, const struct doc *descriptor, oci_visit visit, void *self) ERR_MUST;
 /* Name of the image that a descriptor of index.json stands for, or NULL: an artifact. Borrowed. */
 const char *oci_image_name(const struct doc *descriptor);
 /* Checks index.json itself: form, names, agreement with the images of the release. E_OCI, E_REF. */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "bundle/format.h"
+#include "bundle/oci.h"
 #include "crypt/digest.h"
 #include "pack/ustar.h"
 #include "supply/package.h"
@@ -82,19 +83,9 @@ static struct err *add_definition(const struct work *w)
 static struct err *add_manifest_file(const struct work *w, const struct doc *def, struct doc *files)
 {
     OWN_FREE char *name = NULL;
-    OWN_BUF struct buf text = {.max = FORMAT_SMALL_BYTES_MAX};
+    OWN_BUF struct buf text = {0};
     char digest[72];
-    TRY(recipe_expand(&name, w->part, doc_get(def, "file")));
-    struct err *bad =
-        strlen(name) > USTAR_NAME_MAX ? err_new(ERR_USAGE, "E_PATH: more than 100 bytes") : tree_check_path(name);
-    if (bad)
-        return err_as(err_wrap(bad, "%s:%u", def->file, def->line), ERR_USAGE);
-    OWN_FREE char *path = str_fmt("%s/%s", w->r->opts->bundles_dir, name);
-    if (!path)
-        return err_os(ENOMEM, "manifest");
-    struct err *e = file_read(&text, AT_FDCWD, path);
-    if (e)
-        return err_as(err_wrap(e, "%s:%u", def->file, def->line), ERR_USAGE);
+    TRY(recipe_manifest(&text, &name, w->r, w->part, def));
     TRY(add_text(digest, w->a, w->layers, MEDIA_FILE, &text, name));
     struct doc *v = doc_add(files, doc_new_map());
     doc_set_text(v, "name", name);
@@ -153,19 +144,14 @@ static struct err *add_package(const struct work *w, const struct doc *def)
 
 /* ---- images ---- */
 
-static struct err *add_cached(struct assembly *a, const struct recipe *r, const struct doc *d, bool small,
-                              const char *image)
+/* What the cache has of a descriptor; check_image() says whether that is right, and what is missing. */
+static struct err *add_cached(struct assembly *a, const struct recipe *r, const struct doc *d, bool small)
 {
     const char *hex = format_hex(doc_text(d, "digest"));
     struct stat st;
     OWN_FREE char *path = hex ? recipe_blob(r, hex) : NULL;
-    if (!path)
-        return err_new(ERR_UNTRUSTED, "E_OCI: image %s: a descriptor without sha256 digest", image);
-    if (stat(path, &st) < 0)
-        return err_as(err_os(errno, "image %s: %s", image, path), ERR_USAGE);
-    if ((int64_t)st.st_size != doc_int(d, "size", -1))
-        return err_new(ERR_UNTRUSTED, "E_OCI: image %s: %s has %lld bytes, its descriptor says otherwise", image, path,
-                       (long long)st.st_size);
+    if (!path || stat(path, &st) < 0)
+        return NULL;
     return content_add_file(&a->content, path, hex, (uint64_t)st.st_size, small);
 }
 
@@ -185,19 +171,42 @@ static struct err *read_manifest(struct buf *out, const struct recipe *r, const 
     return NULL;
 }
 
-static struct err *add_image_blobs(struct assembly *a, const struct recipe *r, const struct doc *manifest,
-                                   const char *image)
+static struct err *add_image_blobs(struct assembly *a, const struct recipe *r, const struct doc *manifest)
 {
-    const struct doc *config = doc_get(manifest, "config");
-    if (!config || !doc_get(manifest, "layers"))
-        return err_new(ERR_UNTRUSTED, "E_OCI: image %s: the locked manifest has no config or layers", image);
-    TRY(add_cached(a, r, config, true, image));
+    TRY(add_cached(a, r, doc_get(manifest, "config"), true));
     DOC_EACH (v, doc_get(manifest, "layers"))
-        TRY(add_cached(a, r, v, false, image));
+        TRY(add_cached(a, r, v, false));
     return NULL;
 }
 
-static void add_to_index(const struct work *w, const char *type, const char *digest, uint64_t size, const char *name)
+static bool blob_size(const void *self, const char *hex, uint64_t *ret)
+{
+    const struct blob *b = content_find(self, hex);
+    if (b)
+        *ret = b->size;
+    return b;
+}
+
+static struct err *blob_bytes(const void *self, struct buf *out, const char *hex)
+{
+    return content_read(out, content_find(self, hex));
+}
+
+/* As every reader of the bundle will check it: complete, of known types and for the right platform. */
+static struct err *check_image(const struct work *w, const struct doc *descriptor)
+{
+    OWN_DOC struct doc *platforms = doc_new_list();
+    doc_add_text(platforms, w->r->platform);
+    const struct oci_blobs blobs = {
+        .self = &w->a->content, .platforms = platforms, .size = blob_size, .read = blob_bytes};
+    return err_hint(oci_walk(&blobs, descriptor, NULL, NULL),
+                    "is the cache %s filled, and does the lock name an image for %s?", w->r->opts->cache,
+                    w->r->platform);
+}
+
+/* Returns its descriptor. */
+static const struct doc *add_to_index(const struct work *w, const char *type, const char *digest, uint64_t size,
+                                      const char *name)
 {
     struct doc *d = doc_add(doc_get(w->a->index, "manifests"), descriptor_new(type, digest, size));
     const char *whole = w->r->platform, *slash = strchr(whole, '/');
@@ -207,6 +216,7 @@ static void add_to_index(const struct work *w, const char *type, const char *dig
     doc_set_text(notes, ANNOTATION_REF, name);
     doc_set_fmt(platform, "os", "%.*s", (int)(slash ? slash - whole : 0), whole);
     doc_set_text(platform, "architecture", slash ? slash + 1 : whole);
+    return d;
 }
 
 static struct err *describe_image(const struct work *w, const struct doc *def, const char *name, const char *digest)
@@ -228,16 +238,13 @@ static struct err *add_image(const struct work *w, const struct doc *def)
     const struct doc *entry;
     char digest[72];
     TRY(recipe_expand(&name, w->part, doc_get(def, "name")));
-    struct err *bad = format_ref(name);
-    if (bad)
-        return err_as(err_wrap(bad, "%s:%u", def->file, def->line), ERR_USAGE);
     TRY(recipe_locked(&entry, w->r, w->part, "oci", name, def));
     TRY(read_manifest(&text, w->r, entry, name));
     TRY(doc_json(&manifest, name, text.at, text.len));
     TRY(content_add_bytes(digest, &w->a->content, text.at, text.len));
-    TRY(add_image_blobs(w->a, w->r, manifest, name));
+    TRY(add_image_blobs(w->a, w->r, manifest));
     const char *type = doc_text(manifest, "mediaType");
-    add_to_index(w, type ? type : MEDIA_MANIFEST, digest, text.len, name);
+    TRY(check_image(w, add_to_index(w, type ? type : MEDIA_MANIFEST, digest, text.len, name)));
     return describe_image(w, def, name, digest);
 }
 

@@ -10,6 +10,7 @@
 #include "supply/chain.h"
 #include "supply/keys.h"
 #include "supply/output.h"
+#include "supply/refs.h"
 #include "supply/statement.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ struct job {
     struct recipe recipe;
     struct assembly assembly;
     struct key *key;
-    struct doc *required; /* element of `requires`, or NULL */
+    struct bundle *required; /* of an add-on: the bundle that it needs; or NULL */
     struct chain chain;
     struct buf index, release;
     struct sigs sigs; /* of the release */
@@ -32,7 +33,7 @@ static void job_done(struct job *j)
     recipe_done(&j->recipe);
     assemble_done(&j->assembly);
     key_free(j->key);
-    doc_free(j->required);
+    bundle_free(j->required);
     chain_done(&j->chain);
     buf_done(&j->index);
     buf_done(&j->release);
@@ -78,7 +79,6 @@ static struct err *check_required(const struct job *j, const struct bundle *b, c
 
 static struct err *read_required(struct job *j)
 {
-    OWN_BUNDLE struct bundle *b = NULL;
     const struct doc *want = doc_path(j->recipe.profile, "spec.requires");
     if (!want && j->recipe.opts->requires)
         return doc_err(ERR_USAGE, j->recipe.profile, "profile %s requires no other bundle", j->recipe.name);
@@ -89,12 +89,8 @@ static struct err *read_required(struct job *j)
     if (!j->recipe.opts->requires)
         return err_hint(doc_err(ERR_USAGE, want, "E_REQUIRES: this profile is an add-on to profile %s", want->text),
                         "name that bundle: --requires FILE");
-    TRY_CTX(open_required(&b, j), "--requires");
-    TRY(check_required(j, b, want->text));
-    j->required = doc_new_map();
-    doc_set_text(j->required, "profile", want->text);
-    doc_set_fmt(j->required, "releaseDigest", "sha256:%s", bundle_digest(b));
-    return NULL;
+    TRY_CTX(open_required(&j->required, j), "--requires");
+    return check_required(j, j->required, want->text);
 }
 
 /* ---- writing ---- */
@@ -242,6 +238,7 @@ static struct err *prepare(struct job *j, const struct build_opts *o)
 {
     TRY(recipe_load(&j->recipe, o));
     TRY(read_required(j));
+    TRY(refs_check(&j->recipe, j->required));
     TRY(assemble(&j->assembly, &j->recipe));
     TRY(doc_json_write(&j->index, j->assembly.index));
     TRY(statement_release(&j->release, &j->recipe, &j->assembly, &j->index, j->required));

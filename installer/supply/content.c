@@ -104,16 +104,32 @@ static struct err *copy_file(char ret_hex[DIGEST_HEX], const struct blob *b, int
     return sha256_hex(hash, ret_hex);
 }
 
+static struct err *check_digest(const struct blob *b, const char *hex)
+{
+    if (strcmp(hex, b->hex) == 0)
+        return NULL;
+    return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: %s: sha256 is %s, wanted %s", b->path, hex, b->hex),
+                    "the cache is damaged: delete the file and fill the cache again");
+}
+
 struct err *content_copy(const struct blob *b, int out_fd)
 {
     char hex[DIGEST_HEX];
     if (!b->path)
         return fd_write_all(out_fd, b->bytes, (size_t)b->size);
     TRY(copy_file(hex, b, out_fd));
-    if (strcmp(hex, b->hex) != 0)
-        return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: %s: sha256 is %s, wanted %s", b->path, hex, b->hex),
-                        "the cache is damaged: delete the file and fill the cache again");
-    return NULL;
+    return check_digest(b, hex);
+}
+
+struct err *content_read(struct buf *out, const struct blob *b)
+{
+    char hex[DIGEST_HEX];
+    size_t start = out->len;
+    if (!b->path)
+        return buf_add(out, b->bytes, (size_t)b->size);
+    TRY(file_read(out, AT_FDCWD, b->path));
+    TRY(digest_hex(hex, out->at + start, out->len - start));
+    return check_digest(b, hex);
 }
 
 void content_done(struct content *c)

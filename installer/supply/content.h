@@ -29,6 +29,8 @@ struct err *content_add_file(struct content *c, const char *path, const char *he
 const struct blob *content_find(const struct content *c, const char *hex);
 /* Small blobs first; else as they were added. */
 struct err *content_sort(struct content *c) ERR_MUST;
+/* Appends a blob's bytes; ERR_UNTRUSTED (E_DIGEST) when its file has others. */
+struct err *content_read(struct buf *out, const struct blob *b) ERR_MUST;
 /* Writes a blob's bytes; ERR_UNTRUSTED (E_DIGEST) when the file has others. */
 struct err *content_copy(const struct blob *b, int out_fd) ERR_MUST;
 void content_done(struct content *c);

@@ -3,6 +3,8 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "bundle/format.h"
+#include "pack/tree.h"
+#include "pack/ustar.h"
 #include "supply/license.h"
 #include "supply/lock.h"
 
@@ -139,12 +141,16 @@ struct err *recipe_load(struct recipe *ret, const struct build_opts *o)
                                    "give --version, or spec.version in the profile");
 }
 
+void part_done(struct part *p)
+{
+    buf_done(&p->text);
+    doc_free(p->definition);
+}
+
 void recipe_done(struct recipe *r)
 {
-    for (size_t i = 0; i < r->n; i++) {
-        buf_done(&r->parts[i].text);
-        doc_free(r->parts[i].definition);
-    }
+    for (size_t i = 0; i < r->n; i++)
+        part_done(&r->parts[i]);
     free(r->parts);
     buf_done(&r->profile_text);
     buf_done(&r->lock_text);
@@ -207,4 +213,28 @@ struct err *recipe_expand(char **ret, const struct part *part, const struct doc 
     }
     *ret = out.at ? buf_take(&out) : strdup("");
     return *ret ? NULL : err_os(ENOMEM, "text");
+}
+
+/* ---- manifests ---- */
+
+static struct err *read_manifest(struct buf *out, const struct recipe *r, const char *name)
+{
+    if (strlen(name) > USTAR_NAME_MAX)
+        return err_new(ERR_USAGE, "E_PATH: more than %d bytes", USTAR_NAME_MAX);
+    TRY(tree_check_path(name));
+    OWN_FREE char *path = str_fmt("%s/%s", r->opts->bundles_dir, name);
+    return path ? file_read(out, AT_FDCWD, path) : err_os(ENOMEM, "manifest");
+}
+
+struct err *recipe_manifest(struct buf *out, char **ret_name, const struct recipe *r, const struct part *part,
+                            const struct doc *def)
+{
+    OWN_FREE char *name = NULL;
+    out->max = FORMAT_SMALL_BYTES_MAX;
+    TRY(recipe_expand(&name, part, doc_get(def, "file")));
+    struct err *bad = read_manifest(out, r, name);
+    if (bad)
+        return err_as(err_wrap(bad, "%s:%u:%u", def->file, def->line, def->col), ERR_USAGE);
+    *ret_name = TAKE(name);
+    return NULL;
 }

@@ -12,6 +12,8 @@ struct part {
     struct doc *definition;
 };
 
+void part_done(struct part *p);
+
 struct recipe {
     const struct build_opts *opts; /* borrowed */
     build_progress progress;       /* or NULL */
@@ -33,6 +35,12 @@ struct err *recipe_tell(const struct recipe *r, const char *what, uint64_t done,
 
 /* `v`'s text with ${version}, ${major}, ${minor}, ${patch} filled in; new memory in *ret. */
 struct err *recipe_expand(char **ret, const struct part *part, const struct doc *v) ERR_MUST;
+/*
+ * A manifest of a component, `def` of its `manifests`: the file's bytes, and its name below the folder of definitions
+ * (new memory). ERR_USAGE with the place of `def`.
+ */
+struct err *recipe_manifest(struct buf *out, char **ret_name, const struct recipe *r, const struct part *part,
+                            const struct doc *def) ERR_MUST;
 /* The lock's entry for a file, or for an image (`name` stands at `at`, for errors). ERR_USAGE "not locked". */
 struct err *recipe_locked(const struct doc **ret, const struct recipe *r, const struct part *part, const char *kind,
                           const char *name, const struct doc *at) ERR_MUST;

@@ -153,7 +153,7 @@ static void add_subject(struct doc *statement, const char *index_hex)
 }
 
 struct err *statement_release(struct buf *out, const struct recipe *r, const struct assembly *a,
-                              const struct buf *index, const struct doc *required)
+                              const struct buf *index, const struct bundle *required)
 {
     OWN_DOC struct doc *statement = doc_new_map();
     struct doc *p = doc_set(statement, "predicate", doc_new_map());
@@ -166,8 +166,11 @@ struct err *statement_release(struct buf *out, const struct recipe *r, const str
     doc_set(p, "crit", doc_new_list());
     add_identity(p, r);
     struct doc *needs = doc_set(p, "requires", doc_new_list());
-    if (required)
-        doc_add(needs, doc_clone(required));
+    if (required) {
+        struct doc *v = doc_add(needs, doc_new_map());
+        doc_set_text(v, "profile", doc_text(bundle_release(required), "predicate.profile"));
+        doc_set_fmt(v, "releaseDigest", "sha256:%s", bundle_digest(required));
+    }
     doc_set(p, "rollbackTo", doc_new_list());
     TRY(add_members(p, a, index_hex, index->len));
     TRY(add_seed_bytes(p, a));

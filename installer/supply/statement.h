@@ -1,14 +1,15 @@
 /* statement: the two documents that get signed. Private to supply/. */
 #pragma once
+#include "bundle/bundle.h"
 #include "crypt/key.h"
 #include "supply/assemble.h"
 
 /*
- * release.json for what was assembled, as canonical JSON. `index` is the bytes of index.json; `required` (may be NULL)
- * the element of `requires`, which is cloned.
+ * release.json for what was assembled, as canonical JSON. `index` is the bytes of index.json; `required` the
+ * bundle that an add-on needs, or NULL.
  */
 struct err *statement_release(struct buf *out, const struct recipe *r, const struct assembly *a,
-                              const struct buf *index, const struct doc *required) ERR_MUST;
+                              const struct buf *index, const struct bundle *required) ERR_MUST;
 /* A root document of schema 1 without keys. */
 struct doc *statement_root(const char *product, int64_t version, int64_t epoch);
 /*

@@ -292,7 +292,7 @@ static void missing_blob(void **state)
     (void)snprintf(name, sizeof name, "cache/blobs/sha256/%s", hex);
     OWN_FREE char *path = check_path(w.folder, name);
     assert_int_equal(unlink(path), 0);
-    FAILS(ERR_USAGE, hex, bundle_build(&result, &w.opts, NULL, NULL));
+    FAILS(ERR_UNTRUSTED, hex, bundle_build(&result, &w.opts, NULL, NULL));
     check_no_output(&w);
 }
 

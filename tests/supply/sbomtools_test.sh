@@ -66,7 +66,7 @@ packages:
       - {path: bin/other, from: other, mode: "0755"}
       - {path: bin/alias, link: script}
 manifests: [{file: object.yaml}]
-images: [{name: "registry.example/tool:${version}", roles: [all]}]
+images: [{name: "registry.example/tool:${version}", roles: [all], usedBy: this test}]
 Y
     echo 'kind: Namespace' >bundles/object.yaml
     "$caisson" key generate release &&

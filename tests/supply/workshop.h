@@ -63,7 +63,8 @@ static inline void workshop_definitions(const struct workshop *w)
                  "apiVersion: caisson.dev/v1\nkind: Component\n"
                  "metadata: {name: pause, license: MIT, supplier: example, purl: \"pkg:generic/pause\"}\n"
                  "versions: [{version: \"3.10\"}]\n"
-                 "images:\n  - {name: \"registry.example/pause:${version}\", roles: [all], pin: true}\n");
+                 "images:\n  - {name: \"registry.example/pause:${version}\", roles: [all], pin: true}\n"
+                 "settings: {pause: {image: {type: string, default: \"registry.example/pause:${version}\"}}}\n");
 }
 
 /* A tar of two files, "z" and "a". */
@@ -79,18 +80,11 @@ static inline void workshop_layer(struct buf *out)
     OK(fd_read_all(fd, out));
 }
 
-/* Locks both profiles, with these bytes for the tool and for the image's layer. */
-static inline void workshop_lock(const struct workshop *w, const struct buf *tool_bytes, const struct buf *layer_bytes)
+/* Locks both profiles, with these bytes for the tool and this manifest of the image. */
+static inline void workshop_lock_image(const struct workshop *w, const struct buf *tool_bytes, const char *m)
 {
-    char tool[65], config[65], layer[65], manifest[65];
+    char tool[65], manifest[65];
     workshop_blob(tool, w, tool_bytes->at, tool_bytes->len);
-    workshop_blob(config, w, workshop_config, strlen(workshop_config));
-    workshop_blob(layer, w, layer_bytes->at, layer_bytes->len);
-    OWN_FREE char *m =
-        str_fmt("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\","
-                "\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
-                "\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:%s\",\"size\":%zu}]}",
-                config, strlen(workshop_config), layer, layer_bytes->len);
     workshop_blob(manifest, w, m, strlen(m));
     static const char rest[] =
         "\"license\":\"MIT\",\"platform\":\"linux/amd64\",\"upstream\":{\"type\":\"none\",\"ref\":\"x\"},\"urls\":[]";
@@ -105,6 +99,20 @@ static inline void workshop_lock(const struct workshop *w, const struct buf *too
                     manifest, strlen(m), rest, tool, tool_bytes->len, rest, i ? "addon" : "tiny");
         workshop_put(w, i ? "cache/lock/addon.lock.json" : "cache/lock/tiny.lock.json", lock);
     }
+}
+
+/* The same with an image of that one layer. */
+static inline void workshop_lock(const struct workshop *w, const struct buf *tool_bytes, const struct buf *layer_bytes)
+{
+    char config[65], layer[65];
+    workshop_blob(config, w, workshop_config, strlen(workshop_config));
+    workshop_blob(layer, w, layer_bytes->at, layer_bytes->len);
+    OWN_FREE char *m =
+        str_fmt("{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\","
+                "\"digest\":\"sha256:%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
+                "\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:%s\",\"size\":%zu}]}",
+                config, strlen(workshop_config), layer, layer_bytes->len);
+    workshop_lock_image(w, tool_bytes, m);
 }
 
 static inline struct workshop workshop_new(void)
