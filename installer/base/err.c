@@ -102,6 +102,23 @@ const char *err_hint_text(const struct err *e)
     return e->hint;
 }
 
+/* Length of the word at `s` when it is "E_" and capitals, with ':' behind it; else 0. */
+static size_t code_length(const char *s)
+{
+    size_t n = strncmp(s, "E_", 2) == 0 ? 2 + strspn(s + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") : 0;
+    return n > 2 && n < 32 && s[n] == ':' ? n : 0;
+}
+
+void err_code(char ret[32], const struct err *e)
+{
+    size_t n = code_length(e->text);
+    const char *at = e->text;
+    while (!n && (at = strpbrk(at, " \n"))) /* a file's name has no blank before it */
+        n = code_length(++at);
+    memcpy(ret, n ? at : "", n);
+    ret[n] = '\0';
+}
+
 enum err_kind err_kind(const struct err *e)
 {
     return e->kind;

@@ -37,6 +37,8 @@ const char *err_text(const struct err *e);
 /* The hint, or NULL; borrowed. */
 const char *err_hint_text(const struct err *e);
 enum err_kind err_kind(const struct err *e);
+/* The stable word that the text names the refusal by ("E_DIGEST"), into `ret`; "" when it has none. */
+void err_code(char ret[32], const struct err *e);
 /* The errno value it was made from, or 0. */
 int err_errno(const struct err *e);
 /* Exit status of the process for `e` (design: exit codes); 0 for NULL. */

@@ -47,6 +47,10 @@ static struct err *error_json(struct buf *out, const struct err *e)
 {
     OWN_DOC struct doc *d = doc_new_map();
     struct doc *inner = doc_set(d, "error", doc_new_map());
+    char code[32];
+    err_code(code, e);
+    if (*code)
+        doc_set_text(inner, "code", code);
     doc_set_text(inner, "kind", err_kind_name(err_kind(e)));
     doc_set_text(inner, "text", err_text(e));
     if (err_hint_text(e))

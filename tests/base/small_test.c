@@ -47,6 +47,28 @@ static void exit_codes(void **state)
     }
 }
 
+static void codes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *code;
+    } want[] = {
+        {"E_DIGEST: not the bytes", "E_DIGEST"},
+        {"a.tar: member x at byte 5: E_SIG_BAD: signature: E_OTHER: y", "E_SIG_BAD"},
+        {"2 of 3 hosts failed:\ncp-1: E_ROLLBACK: lower", "E_ROLLBACK"},
+        {"/tmp/E_FILE: no such file", ""},
+        {"a file is called E_x: and E_: and THE_END: and E_NO", ""},
+        {"E_ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZ: too long", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        char code[32];
+        struct err *e = err_new(ERR_UNTRUSTED, "%s", want[i].text);
+        err_code(code, e);
+        assert_string_equal(code, want[i].code);
+        err_free(e);
+    }
+}
+
 static void buffers(void **state)
 {
     (void)state;
@@ -183,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_grow_upwards),
         cmocka_unit_test(exit_codes),
+        cmocka_unit_test(codes),
         cmocka_unit_test(buffers),
         cmocka_unit_test(base64),
         cmocka_unit_test(integers),

@@ -234,6 +234,8 @@ for at in 0 200 600 3000 $((size / 2)) $((size - 1500)) $((size - 1)); do
 done
 head -c $((size / 2)) good.tar >bad.tar
 refused "half a bundle" 4 "E_TRUNCATED" "get it again"
+run "$caisson" -o json bundle verify bad.tar --trust release.pub
+check "the refusal's word is a field of its JSON" says '"code":"E_TRUNCATED"'
 : >bad.tar
 refused "an empty bundle" 4 "bad.tar" ""
 cp "$caisson" bad.tar
