@@ -7,7 +7,7 @@
  *                    generations/<n>/        manifest.json activation.json files/ units/
  *                    current -> generations/<n>   the only commit point; absent: generation 0
  *                    pki/<leaf> -> .<leaf>.<k>    tls.key tls.crt leaf.json
- *                    runtime/<name>  images  epoch  rollbackFloor  sysctl.before  owned  lock
+ *                    runtime/<name>  images  epoch  floors  sysctl.before  owned  lock
  *   /run/caisson/started/<unit>              inputs that the running unit was started with
  *
  * Every path is taken below `root`, which is / on a real machine.
@@ -65,6 +65,9 @@ struct err *node_fence(const struct call *c) ERR_MUST;
 /* The stored epoch, or NULL. */
 struct err *node_epoch(struct doc **ret, int dir) ERR_MUST;
 
+/* The releases that were here (wire/floor.h); an empty map when there is no record. */
+struct err *node_floors(struct doc **ret, int dir) ERR_MUST;
+
 /* Text at `key` of the request; ERR_USAGE when missing. */
 struct err *call_text(const char **ret, const struct call *c, const char *key) ERR_MUST;
 /* The same for 64 hex digits. */
@@ -102,6 +105,7 @@ struct err *op_leaf_request(struct call *c) ERR_MUST;
 struct err *op_leaf_install(struct call *c) ERR_MUST;
 struct err *op_runtime_put(struct call *c) ERR_MUST;
 struct err *op_image_recorded(struct call *c) ERR_MUST;
+struct err *op_floor_put(struct call *c) ERR_MUST;
 struct err *op_run(struct call *c) ERR_MUST;
 struct err *op_dial(struct call *c) ERR_MUST;
 struct err *op_journal(struct call *c) ERR_MUST;

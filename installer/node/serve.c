@@ -28,6 +28,7 @@ static const struct op {
     {"leaf.install", op_leaf_install, EXCLUSIVE, true},
     {"runtime.put", op_runtime_put, EXCLUSIVE, true},
     {"image.recorded", op_image_recorded, EXCLUSIVE, true},
+    {"floor.put", op_floor_put, EXCLUSIVE, true},
     {"reset", op_reset, EXCLUSIVE, true},
     {"run", op_run, NO_LOCK, false},
     {"dial", op_dial, NO_LOCK, false},

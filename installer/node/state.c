@@ -116,10 +116,14 @@ static struct err *generation_state(struct call *c)
 
 struct err *op_state(struct call *c)
 {
-    OWN_DOC struct doc *images = NULL, *epoch = NULL;
+    OWN_DOC struct doc *images = NULL, *epoch = NULL, *floors = NULL;
+    struct utsname u;
+    if (uname(&u) < 0)
+        return err_os(errno, "uname");
     if (c->dir >= 0) {
         TRY(json_load(&images, c->dir, "images"));
         TRY(node_epoch(&epoch, c->dir));
+        TRY(node_floors(&floors, c->dir));
         TRY(owner_state(c->reply, c->dir));
     }
     TRY(generation_state(c));
@@ -127,6 +131,8 @@ struct err *op_state(struct call *c)
     TRY(runtime_state(doc_set(c->reply, "runtime", doc_new_map()), c->dir));
     doc_set(c->reply, "images", images ? TAKE(images) : doc_new_list());
     doc_set(c->reply, "epoch", epoch ? TAKE(epoch) : doc_new_null());
+    doc_set(c->reply, "floors", floors ? TAKE(floors) : doc_new_map());
+    doc_set_text(c->reply, "arch", u.machine);
     doc_set_bool(c->reply, "simulated", c->n->simulated);
     return NULL;
 }

@@ -26,6 +26,8 @@ def traced(root, script, log):
                 [NODE, "serve", "--root", root])
 
 
+FLOORS = [{"p/m": {"product": "p", "profile": "m", "channel": "stable", "version": "v1", "epoch": 0, "sequence": n,
+                   "digest": "sha256:x", "root": 1, "issued": "2026-01-01T00:00:00Z", "rollbackTo": []}} for n in (1, 2)]
 BLOB = b"blob" * 1000
 FAIL = manifest([("a.service", UNIT % "a" + "[X-Simulate]\nFail=yes\n", "3"), ("bad.service", UNIT % "b", "1")],
                 [("conf/a", "bad\n")])
@@ -56,6 +58,7 @@ STEPS = {
     "secret": lambda node: node.ok("secret.put", id=sha256(b"s"), body=b"secret"),
     "blob": lambda node: node.ok("blob.put", digest=sha256(BLOB), size=len(BLOB), body=BLOB),
     "runtime": lambda node: node.ok("runtime.put", name="targets", text="127.0.0.1:1\n"),
+    "floor": lambda node: node.ok("floor.put", floors=FLOORS[1]),
     "put": lambda node: put(node, NEW),
     "put-bad": lambda node: put(node, FAIL),
     "activate-bad": activate_badly,
@@ -80,7 +83,7 @@ class Crash(unittest.TestCase):
         self.before = os.path.join(self.top, "before")
         os.mkdir(self.before)
         self.steps(self.before, lambda node: node.ok("runtime.put", name="targets", text="127.0.0.1:0\n"),
-                   lambda node: activate(node, OLD))
+                   lambda node: node.ok("floor.put", floors=FLOORS[0]), lambda node: activate(node, OLD))
 
     def steps(self, root, *steps):
         node = Node([NODE, "serve", "--root", root])
@@ -107,9 +110,12 @@ class Crash(unittest.TestCase):
                 self.assertEqual(sha256(read(base, "store/sha256", name)), name)
         self.assertIn(read(base, "runtime/targets"), [b"127.0.0.1:0\n", b"127.0.0.1:1\n"])
 
+        self.assertIn(read(base, "floors"), [canonical(f) for f in FLOORS])
+
     def end_state(self, root):
         base = os.path.join(root, "var/lib/caisson")
         self.assertEqual(read(base, "current/manifest.json"), canonical(NEW[0]))
+        self.assertEqual(read(base, "floors"), canonical(FLOORS[1]))
         self.assertEqual(sorted(os.listdir(os.path.join(root, "run/systemd/system"))),
                          ["a.service", "caisson.target", "new.service"])
         running = [n for n in os.listdir(os.path.join(root, "run/simulated/state")) if not n.endswith(".new")]

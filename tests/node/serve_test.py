@@ -357,6 +357,33 @@ class Generations(Case):
         self.node.ok("generation.activate", epoch={"number": 6, "run": "r2"}, **call)
         self.assertEqual(self.node.ok("state")["epoch"], {"number": 6, "run": "r2"})
 
+    def test_floor(self):
+        def release(sequence, digest, back=(), root=1):
+            return {"p/m": {"product": "p", "profile": "m", "channel": "stable", "version": "v1", "epoch": 0,
+                            "sequence": sequence, "digest": "sha256:" + digest, "root": root,
+                            "issued": "2026-01-01T00:00:00Z",
+                            "rollbackTo": [{"epoch": 0, "sequence": n} for n in back]}}
+
+        self.assertEqual(self.node.ok("state")["floors"], {})
+        self.node.ok("floor.put", floors=release(4, "aa"))
+        self.node.ok("floor.put", floors=release(4, "aa"))
+        self.node.ok("floor.put", floors=release(6, "bb", back=[4]))
+        self.assertEqual(os.stat(os.path.join(self.base, "floors")).st_mode & 0o777, 0o600)
+        for bad in (release(4, "aa"), release(5, "cc"), release(6, "cc")):
+            self.assertIn("E_ROLLBACK", self.failure("floor.put", "untrusted", floors=bad)["text"])
+        allow = [{"epoch": 0, "sequence": 4}, {"epoch": 0, "sequence": 5}]
+        self.failure("floor.put", "untrusted", floors=release(5, "cc"), allow=allow)  # 6 does not say so
+        self.assertEqual(self.node.ok("state")["floors"]["p/m"]["sequence"], 6)
+        self.node.ok("floor.put", floors=release(4, "aa"), allow=allow)
+        self.node.ok("floor.put", floors=release(7, "dd", root=2))
+        self.assertIn("E_ROOT_CHAIN", self.failure("floor.put", "untrusted", floors=release(8, "ee"))["text"])
+        self.assertEqual(self.node.ok("state")["floors"], release(7, "dd", root=2))
+        for wrong in ({}, {"floors": []}, {"floors": {"p/m": {}}}, {"floors": {"x": release(9, "ff")["p/m"]}}):
+            self.failure("floor.put", "usage", **wrong)
+        with open(os.path.join(self.base, "floors"), "w", encoding="utf-8") as f:
+            f.write("{")
+        self.assertIn("delete this file", self.failure("state", "failed")["hint"])
+
     def test_to_nothing(self):
         self.activate([("a.service", UNIT % "a", "1")])
         self.node.ok("generation.activate", generation=0)
