@@ -10,7 +10,7 @@ enum class { LAYOUT, FORMAT, ROOT, ROOT_SIG, RELEASE, SIG, SIGSTORE, INDEX, BLOB
 
 struct name {
     enum class class;
-    unsigned number; /* of a root document */
+    unsigned number; /* of a root document, of a sigstore bundle */
     char hex[65];    /* key id or digest */
 };
 
@@ -39,13 +39,14 @@ static bool classify_root(struct name *ret, const char *s)
     return ret->class == ROOT || take_hex(ret->hex, s + 5, ".sig");
 }
 
-/* caisson/release.<n>.sigstore.json */
-static bool is_sigstore(const char *s)
+/* caisson/release.<n>.sigstore.json, n from 0 without leading zeros */
+static bool classify_sigstore(struct name *ret, const char *s)
 {
-    if (!str_starts(s, "release."))
+    size_t digits = str_starts(s, "release.") ? strspn(s + 8, "0123456789") : 0;
+    if (digits == 0 || digits > 3 || (digits > 1 && s[8] == '0') || strcmp(s + 8 + digits, ".sigstore.json") != 0)
         return false;
-    size_t digits = strspn(s + 8, "0123456789");
-    return digits > 0 && digits < 4 && strcmp(s + 8 + digits, ".sigstore.json") == 0;
+    ret->number = (unsigned)strtoul(s + 8, NULL, 10);
+    return true;
 }
 
 static struct err *classify(struct name *ret, const char *s)
@@ -67,7 +68,7 @@ static struct err *classify(struct name *ret, const char *s)
     if (str_starts(s, "caisson/sig/") && take_hex(ret->hex, s + 12, ".sig"))
         return NULL;
     ret->class = SIGSTORE;
-    if (str_starts(s, "caisson/") && is_sigstore(s + 8))
+    if (str_starts(s, "caisson/") && classify_sigstore(ret, s + 8))
         return NULL;
     ret->class = BLOB;
     if (str_starts(s, "blobs/sha256/") && take_hex(ret->hex, s + 13, ""))
@@ -128,6 +129,18 @@ static struct err *read_root_sig(struct head *h, const struct walk *w, const str
     return read_sig(&h->roots[h->n_roots - 1].sigs, w, name->hex);
 }
 
+/* What other tools want to see is passed over; only its place is ours. */
+static struct err *skip_sigstore(struct head *h, const struct walk *w, const struct name *name)
+{
+    if (name->number != h->n_sigstores)
+        return err_new(ERR_UNTRUSTED, "E_ORDER: sigstore bundle %u where %zu belongs", name->number, h->n_sigstores);
+    if (h->n_sigstores++ == FORMAT_SIGS_MAX)
+        return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d sigstore bundles", FORMAT_SIGS_MAX);
+    if (w->entry.size > FORMAT_SIGSTORE_BYTES_MAX)
+        return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d bytes", FORMAT_SIGSTORE_BYTES_MAX);
+    return walk_padding(w);
+}
+
 static struct err *read_member(struct head *h, const struct walk *w, const struct name *name)
 {
     switch (name->class) {
@@ -145,9 +158,7 @@ static struct err *read_member(struct head *h, const struct walk *w, const struc
     case SIG:
         return read_sig(&h->sigs, w, name->hex);
     case SIGSTORE:
-        if (w->entry.size > FORMAT_SIGSTORE_BYTES_MAX)
-            return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d bytes", FORMAT_SIGSTORE_BYTES_MAX);
-        return walk_padding(w);
+        return skip_sigstore(h, w, name);
     case INDEX:
     case BLOB:
         break;

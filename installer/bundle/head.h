@@ -8,6 +8,7 @@ struct head {
     size_t n_roots;
     struct buf release;
     struct sigs sigs;
+    size_t n_sigstores;  /* of the release's signatures for other tools */
     uint64_t release_at; /* offset of its header */
     uint64_t index_at;   /* offset of index.json's header: where release.json's member list begins */
     int64_t mtime;

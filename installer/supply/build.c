@@ -11,6 +11,7 @@
 #include "supply/keys.h"
 #include "supply/output.h"
 #include "supply/refs.h"
+#include "supply/sigstore.h"
 #include "supply/statement.h"
 
 #include <errno.h>
@@ -118,6 +119,16 @@ static struct err *write_roots(int fd, const struct chain *c, int64_t mtime)
     return NULL;
 }
 
+static struct err *write_sigstores(int fd, const struct job *j, int64_t mtime)
+{
+    for (size_t i = 0; i < j->sigs.n; i++) {
+        OWN_BUF struct buf text = {0};
+        TRY(sigstore_make(&text, &j->release, &j->sigs.at[i]));
+        TRY(sigstore_write(fd, i, mtime, &text));
+    }
+    return NULL;
+}
+
 static struct err *write_head(int fd, const struct job *j)
 {
     int64_t t = j->recipe.opts->source_date_epoch;
@@ -126,6 +137,7 @@ static struct err *write_head(int fd, const struct job *j)
     TRY(write_roots(fd, &j->chain, t));
     TRY(ustar_write_member(fd, "caisson/release.json", t, j->release.at, j->release.len));
     TRY(write_sigs(fd, "caisson/sig", &j->sigs, t));
+    TRY(write_sigstores(fd, j, t));
     return ustar_write_member(fd, "index.json", t, j->index.at, j->index.len);
 }
 

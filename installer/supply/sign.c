@@ -6,6 +6,7 @@
 #include "pack/ustar_write.h"
 #include "supply/keys.h"
 #include "supply/output.h"
+#include "supply/sigstore.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,19 +25,30 @@ static struct err *read_header(struct ustar_entry *ret, int fd, uint64_t at)
     return ustar_decode(ret, block);
 }
 
-/* The offset where the member `name` belongs: before the first signature that sorts behind it, or what follows them. */
-static struct err *find_place(uint64_t *ret_at, int64_t *ret_mtime, int fd, const char *name)
+/* Offsets of what a signature is put in front of. */
+struct place {
+    uint64_t sig;      /* the first signature that sorts behind it, or what follows them */
+    uint64_t sigstore; /* index.json, which follows the sigstore bundles */
+    size_t n_sigstores;
+    int64_t mtime;
+};
+
+/* Where the signature `name` and its sigstore bundle belong, in a file whose head has been checked. */
+static struct err *find_place(struct place *ret, int fd, const char *name)
 {
     bool in_sigs = false;
     for (uint64_t at = 0;;) {
         struct ustar_entry e = {0};
         TRY(read_header(&e, fd, at));
         bool is_sig = str_starts(e.name, "caisson/sig/");
-        if (is_sig ? strcmp(e.name, name) > 0 : in_sigs) {
-            *ret_at = at;
-            *ret_mtime = e.mtime;
+        if (!ret->sig && (is_sig ? strcmp(e.name, name) > 0 : in_sigs))
+            ret->sig = at;
+        if (strcmp(e.name, "index.json") == 0) {
+            ret->sigstore = at;
+            ret->mtime = e.mtime;
             return NULL;
         }
+        ret->n_sigstores += str_starts(e.name, "caisson/release.") && strcmp(e.name, "caisson/release.json") != 0;
         in_sigs = is_sig;
         at += ustar_span(e.size);
     }
@@ -59,16 +71,18 @@ static struct err *copy(int from, uint64_t at, uint64_t n, int to)
     return NULL;
 }
 
-static struct err *write_with(int to, int from, uint64_t size, const struct sig *sig)
+/* A file of `size` bytes with one signature more, in both of its forms. */
+static struct err *write_with(int to, int from, uint64_t size, const struct sig *sig, const struct buf *sigstore)
 {
     char name[USTAR_NAME_MAX + 1];
-    uint64_t at = 0;
-    int64_t mtime = 0;
+    struct place p = {0};
     (void)snprintf(name, sizeof name, "caisson/sig/%s.sig", sig->keyid);
-    TRY(find_place(&at, &mtime, from, name));
-    TRY(copy(from, 0, at, to));
-    TRY(ustar_write_member(to, name, mtime, sig->bytes, sig->len));
-    return copy(from, at, size - at, to);
+    TRY(find_place(&p, from, name));
+    TRY(copy(from, 0, p.sig, to));
+    TRY(ustar_write_member(to, name, p.mtime, sig->bytes, sig->len));
+    TRY(copy(from, p.sig, p.sigstore - p.sig, to));
+    TRY(sigstore_write(to, p.n_sigstores, p.mtime, sigstore));
+    return copy(from, p.sigstore, size - p.sigstore, to);
 }
 
 /* What stands there is read back by the reader before it takes the old file's place. */
@@ -81,15 +95,17 @@ static struct err *check_new(const struct sign_opts *o, const char *tmp, const s
                : err_new(ERR_UNTRUSTED, "E_DIGEST: %s was changed meanwhile", o->path);
 }
 
-static struct err *replace(const struct sign_opts *o, const struct sig *sig, const struct bundle *old)
+static struct err *replace(const struct sign_opts *o, const struct sig *sig, const struct buf *sigstore,
+                           const struct bundle *old)
 {
     struct stat st;
     OWN_OUTPUT struct output out = {.fd = -1};
     OWN_FD int from = open(o->path, O_RDONLY | O_CLOEXEC);
     if (from < 0 || fstat(from, &st) < 0)
         return err_os(errno, "%s", o->path);
-    TRY(output_open(&out, o->path, (uint64_t)st.st_size + 2 * (uint64_t)USTAR_BLOCK));
-    TRY_CTX(write_with(out.fd, from, (uint64_t)st.st_size, sig), "%s", o->path);
+    uint64_t size = (uint64_t)st.st_size;
+    TRY(output_open(&out, o->path, size + ustar_span(sig->len) + ustar_span(sigstore->len)));
+    TRY_CTX(write_with(out.fd, from, size, sig, sigstore), "%s", o->path);
     TRY(check_new(o, out.tmp, old));
     TRY(output_commit(&out));
     (void)fchmod(out.fd, st.st_mode & 0777); /* as it was; FAT has no modes and may refuse */
@@ -98,11 +114,12 @@ static struct err *replace(const struct sign_opts *o, const struct sig *sig, con
 
 static struct err *add(const struct sign_opts *o, const struct bundle *b)
 {
-    OWN_BUF struct buf release = {0};
+    OWN_BUF struct buf release = {0}, sigstore = {0};
     struct sigs sigs = {0};
     TRY(doc_json_write(&release, bundle_release(b))); /* canonical: the bytes it was read from */
     TRY(keys_sign(&sigs, o->key, FORMAT_RELEASE_PAYLOAD, &release));
-    return replace(o, &sigs.at[0], b);
+    TRY(sigstore_make(&sigstore, &release, &sigs.at[0]));
+    return replace(o, &sigs.at[0], &sigstore, b);
 }
 
 /* ---- all of it ---- */

@@ -443,6 +443,51 @@ static void too_many_signatures(void **state)
     forge_refused(f, "E_LIMIT", "0000010.sig at byte ");
 }
 
+/* A good bundle with sigstore bundles of those numbers behind its signature, each of one byte. */
+static struct forge *with_sigstores(const unsigned *numbers, size_t n)
+{
+    struct forge *f = forge_new();
+    forge_seal(f);
+    for (size_t i = 0; i < n; i++) {
+        char name[128];
+        (void)snprintf(name, sizeof name, "caisson/release.%u.sigstore.json", numbers[i]);
+        forge_insert(f, 6 + i, name, "x");
+    }
+    return f;
+}
+
+/* Signatures for other tools: passed over, each in its place, whatever stands in them. */
+static void sigstore_bundles(void **state)
+{
+    (void)state;
+    static const unsigned numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    static const unsigned wrong[][2] = {{1, 0}, {0, 0}, {0, 2}};
+    static const char *const names[] = {"caisson/release.00.sigstore.json", "caisson/release.1000.sigstore.json",
+                                        "caisson/release.sigstore.json", "caisson/release.0.sigstore.jso"};
+    for (size_t n = 0; n <= 16; n++) {
+        OWN_FORGE struct forge *f = with_sigstores(numbers, n);
+        forge_write(f);
+        OK(forge_check(f));
+    }
+    OWN_FORGE struct forge *many = with_sigstores(numbers, 17);
+    forge_refused(many, "E_LIMIT", "caisson/release.16.sigstore.json at byte ");
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        OWN_FORGE struct forge *f = with_sigstores(wrong[i], 2);
+        forge_refused(f, "E_ORDER", ".sigstore.json at byte ");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        OWN_FORGE struct forge *f = with_sigstores(numbers, 0);
+        forge_insert(f, 6, names[i], "x");
+        forge_refused(f, "E_NAME", "at byte ");
+    }
+    OWN_FORGE struct forge *early = with_sigstores(numbers, 1);
+    forge_move(early, "caisson/release.0.sigstore.json", 5);
+    forge_refused(early, "E_ORDER", "caisson/release.0.sigstore.json at byte ");
+    OWN_FORGE struct forge *large = with_sigstores(numbers, 1);
+    forge_find(large, "caisson/release.0.sigstore.json")->say_size = (32 << 20) + 1;
+    forge_refused(large, "E_LIMIT", "caisson/release.0.sigstore.json at byte ");
+}
+
 static void too_many_roots(void **state)
 {
     (void)state;
@@ -492,6 +537,7 @@ int main(void)
         cmocka_unit_test(other_formats),
         cmocka_unit_test(over_the_limits),
         cmocka_unit_test(too_many_signatures),
+        cmocka_unit_test(sigstore_bundles),
         cmocka_unit_test(too_many_roots),
         cmocka_unit_test(no_file),
     };

@@ -74,9 +74,11 @@ static void blank_signatures(struct buf *file)
 {
     for (size_t at = 0; at + 512 <= file->len; at += 512)
         if (strncmp(file->at + at, "caisson/", 8) == 0 && strstr(file->at + at, ".sig") && file->at[at + 257] == 'u') {
-            memset(file->at + at + 124, 0, 12);  /* size */
-            memset(file->at + at + 148, 0, 8);   /* checksum */
-            memset(file->at + at + 512, 0, 512); /* at most 72 bytes */
+            size_t size = strtoul(file->at + at + 124, NULL, 8);
+            char *body = file->at + at + 512, *sigstore = memmem(body, size, "\"sig\":", 6);
+            memset(sigstore ? sigstore : body, 0, size - (size_t)(sigstore ? sigstore - body : 0));
+            memset(file->at + at + 124, 0, 12); /* size: ECDSA signatures have 70 to 72 bytes, seldom less */
+            memset(file->at + at + 148, 0, 8);  /* checksum */
         }
 }
 

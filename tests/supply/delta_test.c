@@ -109,7 +109,7 @@ static void layout_of_a_delta(void **state)
     OK(delta(&s, s.release[1], s.delta, s.release[0], NULL));
     assert_int_equal(chdir(s.w.folder), 0);
     OK(child_run(argv, &(struct child_opts){.output = &out}, NULL));
-    assert_string_equal(out.at, "caisson-bundle 1 delta\n11\n");
+    assert_string_equal(out.at, "caisson-bundle 1 delta\n12\n");
     assert_int_equal(chdir("/"), 0);
 }
 
