@@ -39,7 +39,7 @@ struct err *tree_check_link(const char *path, const char *target) ERR_MUST;
  */
 struct err *tree_pack(struct tree_info *ret, int out_fd, const struct tree_file files[], size_t n, int level) ERR_MUST;
 
-/* Name and version of what compresses: other versions may give other bytes for equal files. */
+/* Name, version and way of what compresses: with another of these, equal files may give other bytes. */
 const char *tree_codec(void);
 
 /*

@@ -183,14 +183,12 @@ static struct err *set_up(struct packer *p, int out_fd, int level)
         return err_os(ENOMEM, "pack");
     TRY(sha256_new(&p->hash));
     TRY(sha256_new(&p->raw_hash));
-    /* The job size is stated, so that the bytes do not depend on the number of workers. */
+    /* No workers: each would hold tens of MB, and a build packs only what is new. */
     const struct {
         ZSTD_cParameter name;
         int value;
     } settings[] = {{ZSTD_c_compressionLevel, level},
                     {ZSTD_c_checksumFlag, 1},
-                    {ZSTD_c_nbWorkers, 2},
-                    {ZSTD_c_jobSize, 16 << 20},
                     {ZSTD_c_windowLog, level > 9 ? TREE_WINDOW_LOG_MAX : 0}};
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         size_t rc = ZSTD_CCtx_setParameter(p->zstd, settings[i].name, settings[i].value);
@@ -259,7 +257,7 @@ static struct err *put_items(struct packer *p)
 
 const char *tree_codec(void)
 {
-    return "zstd " ZSTD_VERSION_STRING;
+    return "zstd " ZSTD_VERSION_STRING ", no workers";
 }
 
 struct err *tree_pack(struct tree_info *ret, int out_fd, const struct tree_file files[], size_t n, int level)

@@ -305,14 +305,17 @@ static struct err *add_profile(struct assembly *a, const struct recipe *r)
 
 static struct err *add_sbom(struct assembly *a, const struct recipe *r)
 {
-    OWN_DOC struct doc *layers = doc_new_list(), *sbom = NULL;
-    uint64_t size;
-    TRY(sbom_make(&sbom, r, a));
-    TRY(content_add_doc(a->sbom_digest, &size, &a->content, sbom));
-    if (size > FORMAT_SBOM_BYTES_MAX)
-        return err_new(ERR_FAILED, "E_LIMIT: %llu bytes, at most %d are allowed", (unsigned long long)size,
+    OWN_DOC struct doc *layers = doc_new_list();
+    char hex[DIGEST_HEX], path[64];
+    TRY(sbom_make(&a->sbom, r, a));
+    if (a->sbom->size > FORMAT_SBOM_BYTES_MAX)
+        return err_new(ERR_FAILED, "E_LIMIT: %llu bytes, at most %d are allowed", (unsigned long long)a->sbom->size,
                        FORMAT_SBOM_BYTES_MAX);
-    add_layer(layers, MEDIA_SBOM, a->sbom_digest, size, "sbom.cdx.json");
+    TRY(spool_digest(hex, a->sbom));
+    (void)snprintf(a->sbom_digest, sizeof a->sbom_digest, "sha256:%s", hex);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", a->sbom->fd);
+    TRY(content_add_file(&a->content, path, hex, a->sbom->size, true));
+    add_layer(layers, MEDIA_SBOM, a->sbom_digest, a->sbom->size, "sbom.cdx.json");
     return add_artifact(a, ARTIFACT_SBOM, "sbom", TAKE(layers));
 }
 
@@ -334,6 +337,7 @@ struct err *assemble(struct assembly *ret, const struct recipe *r)
 void assemble_done(struct assembly *a)
 {
     content_done(&a->content);
+    spool_free(a->sbom);
     doc_free(a->index);
     doc_free(a->components);
     doc_free(a->trees);

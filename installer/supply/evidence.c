@@ -6,6 +6,8 @@
 #include "doc/schema.h"
 #include "pack/layer.h"
 #include "supply/goinfo.h"
+#include "supply/output.h"
+#include "supply/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +25,7 @@ static struct doc *pair_doc(const struct digest_pair *pair)
     return d;
 }
 
-/* ---- notes: <cache>/evidence/<sha256>.json ---- */
+/* ---- notes: <cache>/evidence/<sha256>.json, of layers also <sha256>.layer ---- */
 
 static const struct field module_fields[] = {{"path", DOC_STRING, true}, {.key = "*", .kind = DOC_STRING}, {0}};
 static const struct field setting_fields[] = {{"key", DOC_STRING, true}, {"value", DOC_STRING, true}, {0}};
@@ -47,8 +49,10 @@ static const struct field note_fields[] = {{"schema", DOC_INT, true},
                                            {"size", DOC_INT, true},
                                            {.key = "elf", .kind = DOC_BOOL},
                                            {.key = "go", .kind = DOC_MAP, .map = go_fields},
-                                           {.key = "files", .kind = DOC_LIST, .map = file_fields},
                                            {0}};
+/* The first line of a layer's note; the others, of which it has the digest, are what is in the layer. */
+static const struct field layer_fields[] = {
+    {"schema", DOC_INT, true}, {"sha256", DOC_STRING, true}, {"lines", DOC_STRING, true}, {0}};
 
 static bool has_digests(const struct doc *d)
 {
@@ -66,16 +70,12 @@ static struct err *parse_note(struct doc **ret, const char *note)
 }
 
 /* A note that cannot be read, is another one's or not as it is written here is as good as none. */
-static bool find_note(struct doc **ret, const char *note, const char *hex, bool layer)
+static bool find_note(struct doc **ret, const char *note, const char *hex)
 {
     OWN_DOC struct doc *d = NULL;
     struct err *e = parse_note(&d, note);
-    bool good = !e && doc_int(d, "schema", 0) == NOTE_SCHEMA && str_eq(doc_text(d, "sha256"), hex) && has_digests(d) &&
-                layer == (doc_get(d, "files") != NULL);
+    bool good = !e && doc_int(d, "schema", 0) == NOTE_SCHEMA && str_eq(doc_text(d, "sha256"), hex) && has_digests(d);
     err_ignore(e); /* it is made again */
-    if (good)
-        DOC_EACH (file, doc_get(d, "files"))
-            good = good && (doc_get(file, "link") || has_digests(file));
     if (good)
         *ret = TAKE(d);
     return good;
@@ -112,164 +112,66 @@ static struct err *add_program(struct doc *to, int fd)
     return NULL;
 }
 
-/* One thing to look at. */
-struct look {
-    const struct recipe *r;
-    const char *path, *hex, *what;
-    const char *suffix; /* of the note's name: one kind of note for each way of looking */
-    struct err *(*at)(struct doc *to, int fd, const struct look *l);
-    const char *step; /* for the progress function */
-};
-
-static struct err *look_at_file(struct doc *to, int fd, const struct look *l)
+/* Opens a file of the cache, whose digest is checked. */
+static struct err *open_checked(int *ret_fd, struct digest_pair *ret, const char *path, const char *hex)
 {
-    TRY_CTX(add_program(to, fd), "%s", l->path);
-    return NULL;
-}
-
-/* ---- layers ---- */
-
-/* What was found, in the order of the archive: a later entry takes the place of an earlier one. */
-struct layer {
-    const struct look *l;
-    struct doc **at;
-    size_t n, cap;
-};
-
-static void layer_done(struct layer *layer)
-{
-    for (size_t i = 0; i < layer->n; i++)
-        doc_free(layer->at[i]);
-    free(layer->at);
-}
-
-/* `d` passes over, also when there is an error. */
-static struct err *keep(struct layer *layer, struct doc *d)
-{
-    OWN_DOC struct doc *own = d;
-    if (layer->n == layer->cap) {
-        size_t cap = layer->cap ? 2 * layer->cap : 64;
-        struct doc **at = reallocarray(layer->at, cap, sizeof *at);
-        if (!at)
-            return err_os(ENOMEM, "layer");
-        layer->at = at;
-        layer->cap = cap;
-    }
-    doc_set_int(own, "nth", (int64_t)layer->n);
-    layer->at[layer->n++] = TAKE(own);
-    return NULL;
-}
-
-static struct err *add_layer_file(void *self, const struct layer_entry *e, int fd)
-{
-    struct layer *layer = self;
-    struct digest_pair pair;
-    OWN_DOC struct doc *file = e->link ? doc_new_map() : NULL;
-    TRY(recipe_tell(layer->l->r, layer->l->step, 0, 1)); /* a layer may take a while: the operator may have enough */
-    if (!e->link) {
-        TRY(digest_pair_fd(&pair, fd));
-        file = pair_doc(&pair);
-        doc_set_int(file, "mode", (int64_t)e->mode);
-        TRY_CTX(add_program(file, fd), "%s", e->path);
-    } else {
-        doc_set_text(file, "link", e->link);
-    }
-    doc_set_text(file, "path", e->path);
-    return keep(layer, TAKE(file));
-}
-
-static int by_path(const void *a, const void *b)
-{
-    const struct doc *x = *(struct doc *const *)a, *y = *(struct doc *const *)b;
-    int order = strcmp(doc_text(x, "path"), doc_text(y, "path"));
-    return order ? order : (doc_int(x, "nth", 0) > doc_int(y, "nth", 0)) - 1;
-}
-
-/* Hands all over to `list`, sorted; of equal paths the last one. */
-static void move_files(struct doc *list, struct layer *layer)
-{
-    if (layer->n)
-        qsort(layer->at, layer->n, sizeof(struct doc *), by_path);
-    for (size_t i = 0; i < layer->n; i++) {
-        bool last = i + 1 == layer->n || !str_eq(doc_text(layer->at[i], "path"), doc_text(layer->at[i + 1], "path"));
-        doc_remove(layer->at[i], "nth");
-        if (last)
-            doc_add(list, TAKE(layer->at[i]));
-    }
-}
-
-/* A file of the cache's folder that has no name. */
-static struct err *scratch_open(int *ret, const struct recipe *r)
-{
-    OWN_FREE char *path = str_fmt("%s/evidence/scratch.XXXXXX", r->opts->cache);
-    if (!path)
-        return err_os(ENOMEM, "evidence");
-    int fd = mkostemp(path, O_CLOEXEC);
-    if (fd < 0 || unlink(path) < 0)
-        return err_os(errno, "%s", path);
-    *ret = fd;
-    return NULL;
-}
-
-static struct err *look_at_layer(struct doc *to, int fd, const struct look *l)
-{
-    OWN(layer_done) struct layer layer = {.l = l};
-    OWN_FD int scratch = -1;
-    TRY(scratch_open(&scratch, l->r));
-    TRY_CTX(layer_read(fd, scratch, add_layer_file, &layer), "layer sha256:%s", l->hex);
-    move_files(doc_set(to, "files", doc_new_list()), &layer);
-    return NULL;
-}
-
-/* ---- either ---- */
-
-static struct err *look(struct doc **ret, const struct look *l)
-{
-    struct digest_pair pair;
-    OWN_FD int fd = open(l->path, O_RDONLY | O_CLOEXEC);
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return err_hint(err_as(err_os(errno, "%s", l->path), ERR_USAGE), "fill the cache first");
-    TRY(digest_checked(&pair, fd, l->path, l->hex));
+        return err_hint(err_as(err_os(errno, "%s", path), ERR_USAGE), "fill the cache first");
+    TRY(digest_checked(ret, fd, path, hex));
+    *ret_fd = TAKE_FD(fd);
+    return NULL;
+}
+
+/* Folder and name of the note about `hex`, one kind of note for each `suffix`, and what the progress function is told.
+ */
+struct place {
+    char *dir, *note, *step;
+};
+
+static void place_done(struct place *p)
+{
+    free(p->dir);
+    free(p->note);
+    free(p->step);
+}
+
+static struct err *find_place(struct place *p, const struct recipe *r, const char *hex, const char *suffix,
+                              const char *what)
+{
+    p->dir = str_fmt("%s/evidence", r->opts->cache);
+    p->note = str_fmt("%s/evidence/%s%s", r->opts->cache, hex, suffix);
+    p->step = str_fmt("look at %s", what);
+    return p->dir && p->note && p->step ? file_mkdirs(AT_FDCWD, p->dir, 0755) : err_os(ENOMEM, "evidence");
+}
+
+/* ---- files ---- */
+
+static struct err *look_at_file(struct doc **ret, const char *path, const char *hex)
+{
+    struct digest_pair pair;
+    OWN_FD int fd = -1;
+    TRY(open_checked(&fd, &pair, path, hex));
     OWN_DOC struct doc *d = pair_doc(&pair);
     doc_set_int(d, "schema", NOTE_SCHEMA);
-    TRY(l->at(d, fd, l));
-    *ret = TAKE(d);
-    return NULL;
-}
-
-static struct err *find_or_look(struct doc **ret, struct look *l)
-{
-    OWN_FREE char *dir = str_fmt("%s/evidence", l->r->opts->cache);
-    OWN_FREE char *note = str_fmt("%s/evidence/%s%s.json", l->r->opts->cache, l->hex, l->suffix);
-    OWN_FREE char *step = str_fmt("look at %s", l->what);
-    OWN_DOC struct doc *d = NULL;
-    if (!dir || !note || !step)
-        return err_os(ENOMEM, "evidence");
-    if (find_note(ret, note, l->hex, l->at == look_at_layer))
-        return NULL;
-    l->step = step;
-    TRY(recipe_tell(l->r, step, 0, 1));
-    TRY(file_mkdirs(AT_FDCWD, dir, 0755));
-    TRY_CTX(look(&d, l), "%s", l->what);
-    TRY(write_note(note, d));
-    TRY(recipe_tell(l->r, step, 1, 1));
+    TRY_CTX(add_program(d, fd), "%s", path);
     *ret = TAKE(d);
     return NULL;
 }
 
 struct err *evidence_file(struct doc **ret, const struct recipe *r, const char *path, const char *hex, const char *what)
 {
-    return find_or_look(
-        ret, &(struct look){.r = r, .path = path, .hex = hex, .what = what, .suffix = "", .at = look_at_file});
-}
-
-struct err *evidence_layer(struct doc **ret, const struct recipe *r, const struct blob *b, const char *what)
-{
-    if (!b->path)
-        return err_new(ERR_UNTRUSTED, "%s: E_LAYER: sha256:%s is no layer", what, b->hex);
-    return find_or_look(
-        ret,
-        &(struct look){.r = r, .path = b->path, .hex = b->hex, .what = what, .suffix = ".layer", .at = look_at_layer});
+    OWN(place_done) struct place place = {0};
+    OWN_DOC struct doc *d = NULL;
+    TRY(find_place(&place, r, hex, ".json", what));
+    if (find_note(ret, place.note, hex))
+        return NULL;
+    TRY(recipe_tell(r, place.step, 0, 1));
+    TRY_CTX(look_at_file(&d, path, hex), "%s", what);
+    TRY(write_note(place.note, d));
+    TRY(recipe_tell(r, place.step, 1, 1));
+    *ret = TAKE(d);
+    return NULL;
 }
 
 struct err *evidence_blob(struct doc **ret, const struct recipe *r, const struct blob *b, const char *what)
@@ -280,4 +182,194 @@ struct err *evidence_blob(struct doc **ret, const struct recipe *r, const struct
     TRY(digest_pair(&pair, b->bytes, (size_t)b->size));
     *ret = pair_doc(&pair);
     return NULL;
+}
+
+/* ---- layers: a line for each file, since there may be very many ---- */
+
+/* A line, somewhere in `lines`. */
+struct line {
+    char *path;
+    uint64_t at;
+    size_t size;
+};
+
+/* What was found, in the order of the archive: a later entry takes the place of an earlier one. */
+struct layer {
+    const struct recipe *r;
+    const char *step;
+    struct spool *lines;
+    struct line *at;
+    size_t n, cap;
+};
+
+static void layer_done(struct layer *layer)
+{
+    for (size_t i = 0; i < layer->n; i++)
+        free(layer->at[i].path);
+    free(layer->at);
+    spool_free(layer->lines);
+}
+
+static struct err *keep(struct layer *layer, const struct doc *file)
+{
+    if (layer->n == layer->cap) {
+        size_t cap = layer->cap ? 2 * layer->cap : 64;
+        struct line *at = reallocarray(layer->at, cap, sizeof *at);
+        if (!at)
+            return err_os(ENOMEM, "layer");
+        layer->at = at;
+        layer->cap = cap;
+    }
+    struct line *line = &layer->at[layer->n];
+    *line = (struct line){.path = strdup(doc_text(file, "path")), .at = layer->lines->size};
+    if (!line->path)
+        return err_os(ENOMEM, "layer");
+    layer->n++;
+    TRY(spool_json(layer->lines, file));
+    TRY(spool_str(layer->lines, "\n"));
+    line->size = (size_t)(layer->lines->size - line->at);
+    return NULL;
+}
+
+static struct err *add_layer_file(void *self, const struct layer_entry *e, int fd)
+{
+    struct layer *layer = self;
+    struct digest_pair pair;
+    OWN_DOC struct doc *file = e->link ? doc_new_map() : NULL;
+    TRY(recipe_tell(layer->r, layer->step, 0, 1)); /* a layer may take a while: the operator may have enough */
+    if (!e->link) {
+        TRY(digest_pair_fd(&pair, fd));
+        file = pair_doc(&pair);
+        doc_set_int(file, "mode", (int64_t)e->mode);
+        TRY_CTX(add_program(file, fd), "%s", e->path);
+    } else {
+        doc_set_text(file, "link", e->link);
+    }
+    doc_set_text(file, "path", e->path);
+    return keep(layer, file);
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct line *x = a, *y = b;
+    int order = strcmp(x->path, y->path);
+    return order ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+/* The lines sorted by path; of equal paths the last one. */
+static struct err *sort_lines(struct spool *out, struct layer *layer)
+{
+    OWN_BUF struct buf text = {0};
+    if (layer->n)
+        qsort(layer->at, layer->n, sizeof *layer->at, by_path);
+    TRY(spool_flush(layer->lines));
+    for (size_t i = 0; i < layer->n; i++) {
+        const struct line *line = &layer->at[i];
+        if (i + 1 < layer->n && strcmp(line->path, line[1].path) == 0)
+            continue;
+        TRY(buf_reserve(&text, line->size));
+        TRY(spool_read(layer->lines, text.at, line->size, line->at));
+        TRY(spool_add(out, text.at, line->size));
+    }
+    return NULL;
+}
+
+static struct err *look_at_layer(struct spool *out, const struct recipe *r, const struct blob *b,
+                                 const struct place *place)
+{
+    OWN(layer_done) struct layer layer = {.r = r, .step = place->step};
+    struct digest_pair pair;
+    OWN_FD int fd = -1, scratch = -1;
+    TRY(open_checked(&fd, &pair, b->path, b->hex));
+    TRY(spool_file(&scratch, place->dir));
+    TRY(spool_new(&layer.lines, place->dir));
+    TRY_CTX(layer_read(fd, scratch, add_layer_file, &layer), "layer sha256:%s", b->hex);
+    return sort_lines(out, &layer);
+}
+
+/* The first line, and behind it the others. */
+static struct err *write_layer_note(const char *note, const char *hex, struct spool *lines)
+{
+    OWN_OUTPUT struct output out = {.fd = -1};
+    OWN_DOC struct doc *head = doc_new_map();
+    OWN_BUF struct buf text = {0};
+    char digest[DIGEST_HEX];
+    TRY(spool_digest(digest, lines));
+    doc_set_int(head, "schema", NOTE_SCHEMA);
+    doc_set_text(head, "sha256", hex);
+    doc_set_text(head, "lines", digest);
+    TRY(doc_json_write(&text, head));
+    TRY(buf_str(&text, "\n"));
+    TRY(output_open(&out, note, text.len + lines->size));
+    TRY(fd_write_all(out.fd, text.at, text.len));
+    TRY(spool_copy(lines, out.fd));
+    return output_commit(&out);
+}
+
+static struct err *make_layer_note(const struct recipe *r, const struct blob *b, const char *what,
+                                   const struct place *place)
+{
+    OWN_SPOOL struct spool *lines = NULL;
+    TRY(recipe_tell(r, place->step, 0, 1));
+    TRY(spool_new(&lines, place->dir));
+    TRY_CTX(look_at_layer(lines, r, b, place), "%s", what);
+    TRY(write_layer_note(place->note, b->hex, lines));
+    return recipe_tell(r, place->step, 1, 1);
+}
+
+/* Opens the note, at its second line. */
+static struct err *open_layer_note(FILE **ret, const char *note, const char *hex)
+{
+    OWN(own_fclose) FILE *f = fopen(note, "re");
+    OWN_FREE char *line = NULL;
+    OWN_DOC struct doc *head = NULL;
+    char digest[DIGEST_HEX];
+    size_t cap = 0;
+    ssize_t n = f ? getline(&line, &cap, f) : -1;
+    if (n < 0)
+        return err_os(errno, "%s", note);
+    TRY(doc_json(&head, note, line, (size_t)n));
+    TRY(schema_check(head, layer_fields));
+    if (doc_int(head, "schema", 0) != NOTE_SCHEMA || !str_eq(doc_text(head, "sha256"), hex))
+        return err_new(ERR_FAILED, "%s is about something else", note);
+    if (lseek(fileno(f), n, SEEK_SET) < 0)
+        return err_os(errno, "%s", note);
+    TRY(digest_fd(digest, fileno(f), NULL));
+    if (!str_eq(doc_text(head, "lines"), digest))
+        return err_new(ERR_FAILED, "%s is damaged", note);
+    if (fseek(f, n, SEEK_SET) < 0)
+        return err_os(errno, "%s", note);
+    *ret = TAKE(f);
+    return NULL;
+}
+
+static struct err *visit_line(const char *note, const char *text, size_t n, evidence_visit visit, void *self)
+{
+    OWN_DOC struct doc *file = NULL;
+    TRY(doc_json(&file, note, text, n));
+    TRY(schema_check(file, file_fields));
+    if (!doc_get(file, "link") && !has_digests(file))
+        return err_new(ERR_FAILED, "%s: %s has no digests", note, doc_text(file, "path"));
+    return visit(self, file);
+}
+
+struct err *evidence_layer(const struct recipe *r, const struct blob *b, const char *what, evidence_visit visit,
+                           void *self)
+{
+    OWN(place_done) struct place place = {0};
+    OWN(own_fclose) FILE *f = NULL;
+    OWN_FREE char *line = NULL;
+    size_t cap = 0;
+    if (!b->path)
+        return err_new(ERR_UNTRUSTED, "%s: E_LAYER: sha256:%s is no layer", what, b->hex);
+    TRY(find_place(&place, r, b->hex, ".layer", what));
+    struct err *e = open_layer_note(&f, place.note, b->hex);
+    if (e) {
+        err_ignore(e); /* as good as none */
+        TRY(make_layer_note(r, b, what, &place));
+        TRY(open_layer_note(&f, place.note, b->hex));
+    }
+    for (ssize_t n; (n = getline(&line, &cap, f)) > 0;)
+        TRY(visit_line(place.note, line, (size_t)n, visit, self));
+    return ferror(f) ? err_os(errno, "%s", place.note) : NULL;
 }
