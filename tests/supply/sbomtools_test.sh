@@ -24,54 +24,10 @@ check() {
 
 fails() { ! "$@"; }
 
-# A release with all that a bill can list: a script, a program that Go made, a link, a manifest, an image.
-blob() {
-    digest=$(sha256sum "$1" | cut -c 1-64) size=$(stat -c %s "$1")
-    cp "$1" "$CAISSON_CACHE/blobs/sha256/$digest"
-}
-entry() { # KIND KEY NAME ID
-    echo "{\"component\":\"tool\",\"kind\":\"$1\",\"$2\":\"$3\",\"id\":\"tool/1.2.3/$4\",\"purl\":\"pkg:generic/tool@1.2.3\",\"sha256\":\"$digest\",\"size\":$size,
-\"version\":\"1.2.3\",\"license\":\"MIT\",\"platform\":\"linux/amd64\",\"upstream\":{\"type\":\"none\",\"ref\":\"x\"},\"urls\":[]}"
-}
-make_release() {
-    export CAISSON_CACHE=$work/cache HOME=$work/home
-    mkdir -p "$CAISSON_CACHE/blobs/sha256" "$CAISSON_CACHE/lock" bundles tar "$HOME"
-    local entries config layer go
-    printf '#!/bin/sh\n' >script && blob script && entries=$(entry file file script script)
-    blob "$source/tests/supply/corpus/fuzz_goinfo/elf" && entries+=,$(entry file file program program)
-    if go=$(go env GOROOT 2>/dev/null); then blob "$go/bin/go"; else blob script; fi
-    entries+=,$(entry file file other other)
-    printf '{"architecture":"amd64","os":"linux"}' >config && blob config && config="\"digest\":\"sha256:$digest\",\"size\":$size"
-    cp script tar/run && tar -C tar -cf layer.tar run && blob layer.tar && layer="\"digest\":\"sha256:$digest\",\"size\":$size"
-    printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json",%s},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar",%s}]}' "$config" "$layer" >manifest
-    blob manifest && entries+=,$(entry oci name registry.example/tool:1.2.3 image)
-    echo "{\"schema\":1,\"profile\":\"tiny\",\"platform\":\"linux/amd64\",\"entries\":[$entries]}" | jq '.entries |= sort_by(.id)' >"$CAISSON_CACHE/lock/tiny.lock.json"
-    cat >tiny.yaml <<'Y'
-apiVersion: caisson.dev/v1
-kind: Profile
-metadata: {name: tiny}
-spec: {version: 1.0.0, components: [tool]}
-Y
-    cat >bundles/tool.yaml <<'Y'
-apiVersion: caisson.dev/v1
-kind: Component
-metadata: {name: tool, license: MIT AND (Apache-2.0 OR GPL-2.0-or-later), supplier: example, purl: "pkg:generic/tool"}
-versions: [{version: 1.2.3}]
-packages:
-  - name: tool
-    roles: [all]
-    files:
-      - {path: bin/script, from: script, mode: "0755"}
-      - {path: bin/program, from: program, mode: "0755"}
-      - {path: bin/other, from: other, mode: "0755"}
-      - {path: bin/alias, link: script}
-manifests: [{file: object.yaml}]
-images: [{name: "registry.example/tool:${version}", roles: [all], usedBy: this test}]
-Y
-    echo 'kind: Namespace' >bundles/object.yaml
-    "$caisson" key generate release &&
-        "$caisson" bundle build --profile ./tiny.yaml --key release.key --out tiny.tar &&
-        "$caisson" bundle verify tiny.tar --trust release.pub &&
+# shellcheck source=tests/supply/release.sh
+. "$source/tests/supply/release.sh"
+make_bills() {
+    make_release &&
         "$caisson" bundle sbom tiny.tar --trust release.pub >tiny.cdx.json &&
         "$caisson" bundle sbom tiny.tar --trust release.pub --format spdx >tiny.spdx.json
 }
@@ -97,7 +53,7 @@ ntia() {
     [ "$status" = 0 ] && grep -q 'Conformant: True' "$work/ntia" && ! grep -qi floating "$work/ntia"
 }
 cd "$work" || exit 1
-check "a release is built" make_release
+check "a release is built, with its bills" make_bills
 check "the licences of all definitions are on SPDX's list" "$tools/python" licenses.py "$source"/bundles/*.yaml
 check "CycloneDX 1.6: its schema, strictly" "$tools/python" schema.py tiny.cdx.json
 sed 's/"specVersion":"1.6"/"specVersion":"1.6","extra":1/' tiny.cdx.json >wrong.json

@@ -1,0 +1,3 @@
+module caisson.invalid/tools/tarlist
+
+go 1.26.8
