@@ -40,17 +40,31 @@ struct err *blob_stream(const struct bundle *b, const struct member *m, bundle_s
                     (unsigned long long)m->at);
 }
 
+static const char *hex_of(const char *digest)
+{
+    return str_starts(digest, "sha256:") ? digest + 7 : digest;
+}
+
 static const struct member *find(const struct bundle *b, const char *digest)
 {
-    const char *hex = str_starts(digest, "sha256:") ? digest + 7 : digest;
-    const struct member *m = members_find(&b->members, hex);
+    const struct member *m = members_find(&b->members, hex_of(digest));
     return m && m->at ? m : NULL;
+}
+
+struct err *join_first(struct err *e, const struct bundle *b)
+{
+    return err_hint(e, "make the full one first: caisson bundle join %s --base OLDER-BUNDLE --out FILE", b->path);
 }
 
 static struct err *must_find(const struct member **ret, const struct bundle *b, const char *digest)
 {
     *ret = find(b, digest);
-    return *ret ? NULL : err_new(ERR_FAILED, "%s: no blob %s", b->path, digest);
+    if (*ret)
+        return NULL;
+    if (!b->delta)
+        return err_new(ERR_FAILED, "%s: no blob %s", b->path, digest);
+    return join_first(
+        err_new(ERR_UNTRUSTED, "%s: E_MISSING: the delta was made without sha256:%s", b->path, hex_of(digest)), b);
 }
 
 bool bundle_blob(const struct bundle *b, const char *digest, uint64_t *ret_size)

@@ -48,9 +48,8 @@ static struct err *check_full(const struct bundle *b)
 {
     if (!b->delta)
         return NULL;
-    return err_hint(
-        err_new(ERR_UNTRUSTED, "%s: E_FORMAT: a delta bundle, which has only what an older one lacks", b->path),
-        "make the full one first: caisson bundle join %s --base OLDER-BUNDLE --out FILE", b->path);
+    return join_first(
+        err_new(ERR_UNTRUSTED, "%s: E_FORMAT: a delta bundle, which has only what an older one lacks", b->path), b);
 }
 
 static struct err *read_head(struct bundle *b, const char *const trust[], size_t n_trust, enum accept accept)

@@ -23,25 +23,16 @@ static void layout_done(struct layout *l)
     free(l->wanted);
 }
 
-static const struct doc *find_descriptor(const struct bundle *b, const char *name)
-{
-    DOC_EACH (v, doc_get(b->index, "manifests")) {
-        const char *own = oci_image_name(v);
-        if (own && strcmp(own, name) == 0)
-            return v;
-    }
-    return NULL;
-}
-
 static struct err *must_find(const struct doc **ret, const struct bundle *b, const char *name)
 {
-    *ret = find_descriptor(b, name);
+    *ret = oci_find_image(b->index, name);
     return *ret ? NULL : err_new(ERR_FAILED, "%s: no image %s", b->path, name);
 }
 
-static struct err *want(void *self, const char *hex)
+static struct err *want(void *self, const char *hex, bool is_read)
 {
     struct layout *l = self;
+    (void)is_read;
     l->wanted[members_find(&l->b->members, hex) - l->b->members.at] = true;
     return NULL;
 }
@@ -103,12 +94,13 @@ struct err *bundle_images_size(uint64_t *ret, const struct bundle *b, const char
 
 const char *bundle_image_digest(const struct bundle *b, const char *name)
 {
-    return doc_text(find_descriptor(b, name), "digest");
+    return doc_text(oci_find_image(b->index, name), "digest");
 }
 
-static struct err *collect(void *self, const char *hex)
+static struct err *collect(void *self, const char *hex, bool is_read)
 {
     char digest[72];
+    (void)is_read;
     (void)snprintf(digest, sizeof digest, "sha256:%s", hex);
     return strs_has(self, digest) ? NULL : strs_add(self, digest);
 }
@@ -119,4 +111,20 @@ struct err *bundle_image_blobs(struct strs *out, const struct bundle *b, const c
     const struct oci_blobs blobs = oci_blobs_of(b);
     TRY(must_find(&d, b, name));
     return err_wrap(oci_walk(&blobs, d, collect, out), "%s", b->path);
+}
+
+static struct err *must_have(void *self, const char *hex, bool is_read)
+{
+    (void)is_read;
+    return bundle_blob(self, hex, NULL)
+               ? NULL
+               : err_new(ERR_UNTRUSTED, "E_MISSING: the delta was made without sha256:%s", hex);
+}
+
+struct err *bundle_image_whole(const struct bundle *b, const char *name)
+{
+    const struct doc *d;
+    const struct oci_blobs blobs = oci_blobs_of(b);
+    TRY(must_find(&d, b, name));
+    return err_wrap(oci_walk(&blobs, d, must_have, (void *)b), "%s", b->path);
 }

@@ -16,5 +16,7 @@ struct bundle {
     struct members members;
 };
 
+/* What every reader says who needs more than a delta has: how it becomes a bundle. Takes and returns `e`. */
+struct err *join_first(struct err *e, const struct bundle *b) ERR_MUST;
 /* Reads a member's body through its digest; an error names member and offset. `sink` may be NULL. */
 struct err *blob_stream(const struct bundle *b, const struct member *m, bundle_sink sink, void *self) ERR_MUST;

@@ -85,7 +85,7 @@ static struct err *enter(struct doc **ret_doc, const struct closure *c, const st
     OWN_BUF struct buf text = {0};
     TRY(resolve(&hex, c, d));
     if (c->visit)
-        TRY(c->visit(c->self, hex));
+        TRY(c->visit(c->self, hex, ret_doc != NULL));
     if (!ret_doc)
         return NULL;
     if (doc_int(d, "size", 0) > FORMAT_MANIFEST_BYTES_MAX)
@@ -193,7 +193,11 @@ struct err *oci_walk(const struct oci_blobs *blobs, const struct doc *descriptor
 
 static bool bundle_size(const void *self, const char *hex, uint64_t *ret)
 {
-    return bundle_blob(self, hex, ret);
+    const struct bundle *b = self;
+    const struct member *m = members_find(&b->members, hex);
+    if (m)
+        *ret = m->size;
+    return m != NULL;
 }
 
 static struct err *bundle_bytes(const void *self, struct buf *out, const char *hex)
@@ -230,18 +234,18 @@ static struct err *check_names(const struct doc *list)
     return NULL;
 }
 
-static const struct doc *find_image(const struct doc *list, const char *name)
+const struct doc *oci_find_image(const struct doc *index, const char *name)
 {
-    DOC_EACH (v, list)
+    DOC_EACH (v, doc_get(index, "manifests"))
         if (str_eq(oci_image_name(v), name))
             return v;
     return NULL;
 }
 
-static struct err *check_image(const struct doc *list, const struct doc *image)
+static struct err *check_image(const struct doc *oci_index, const struct doc *image)
 {
     const char *name = doc_text(image, "name"), *index = doc_text(image, "indexDigest");
-    const struct doc *d = find_image(list, name);
+    const struct doc *d = oci_find_image(oci_index, name);
     if (!d)
         return err_new(ERR_UNTRUSTED, "E_REF: %s is not in index.json", name);
     if (!str_eq(doc_text(d, "digest"), index ? index : doc_text(image, "manifestDigest")))
@@ -257,7 +261,7 @@ struct err *oci_check_index(const struct doc *index, const struct doc *release)
     TRY(check_names(list));
     DOC_EACH (c, doc_path(release, "predicate.components"))
         DOC_EACH (image, doc_get(c, "images"))
-            TRY(check_image(list, image));
+            TRY(check_image(index, image));
     return NULL;
 }
 
@@ -268,9 +272,10 @@ struct marks {
     bool *used;
 };
 
-static struct err *mark(void *self, const char *hex)
+static struct err *mark(void *self, const char *hex, bool is_read)
 {
     struct marks *marks = self;
+    (void)is_read;
     marks->used[members_find(marks->members, hex) - marks->members->at] = true;
     return NULL;
 }

@@ -15,11 +15,14 @@ struct oci_blobs {
     struct err *(*read)(const void *self, struct buf *out, const char *hex);
 };
 
-/* The blobs of a bundle. */
+/* The blobs of a bundle's release; of a delta, those that it lacks are known by their size, and cannot be read. */
 struct oci_blobs oci_blobs_of(const struct bundle *b);
 
-/* Called for each blob reached, by its 64 hex digits; one may come more than once. NULL: nothing to do. */
-typedef struct err *(*oci_visit)(void *self, const char *hex);
+/*
+ * Called for each blob reached, by its 64 hex digits, before it is read; one may come more than once. `is_read`: the
+ * walk goes on by what it says (an index, a manifest or a config). NULL: nothing to do.
+ */
+typedef struct err *(*oci_visit)(void *self, const char *hex, bool is_read);
 
 /*
  * Visits the blobs of one descriptor of index.json, itself included. Refused (ERR_UNTRUSTED), with the image's name and
@@ -29,6 +32,8 @@ typedef struct err *(*oci_visit)(void *self, const char *hex);
 struct err *oci_walk(const struct oci_blobs *blobs, const struct doc *descriptor, oci_visit visit, void *self) ERR_MUST;
 /* Name of the image that a descriptor of index.json stands for, or NULL: an artifact. Borrowed. */
 const char *oci_image_name(const struct doc *descriptor);
+/* The descriptor of the image `name` in index.json, or NULL; borrowed. */
+const struct doc *oci_find_image(const struct doc *index, const char *name);
 /* Checks index.json itself: form, names, agreement with the images of the release. E_OCI, E_REF. */
 struct err *oci_check_index(const struct doc *index, const struct doc *release) ERR_MUST;
 /* The whole closure: everything complete, no blob without a use (E_OCI_ORPHAN). */

@@ -147,7 +147,7 @@ struct err *run_bundle_sbom(struct cli *x, struct doc **ret)
 }
 
 /* The document is JSON whichever output was asked for. */
-void show_bundle_sbom(FILE *out, const struct cli *x, const struct doc *d)
+void show_json(FILE *out, const struct cli *x, const struct doc *d)
 {
     (void)x;
     OWN_BUF struct buf text = {0};

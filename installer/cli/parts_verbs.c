@@ -1,6 +1,7 @@
 #include "cli/verbs.h"
 
 #include "base/str.h"
+#include "ops/ops.h"
 #include "supply/delta.h"
 #include "supply/split.h"
 
@@ -27,7 +28,12 @@ void show_bundle_split(FILE *out, const struct cli *x, const struct doc *d)
                   doc_len(doc_get(d, "parts")), doc_len(doc_get(d, "parts")) == 1 ? "" : "s", doc_text(d, "path"));
 }
 
-/* ---- delta, join ---- */
+/* ---- held, delta, join ---- */
+
+struct err *run_bundle_held(struct cli *x, struct doc **ret)
+{
+    return ops_held(ret, &x->run);
+}
 
 /* Both verbs take one file, its bases and a name for what they make. */
 static struct err *weave(struct doc **ret, struct cli *x,

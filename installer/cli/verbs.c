@@ -112,7 +112,7 @@ static const struct opt delta_opts[] = {
      .arg = "FILE",
      .word = WORD_FILE,
      .many = true,
-     .help = "older bundle (needed); may be given again"},
+     .help = "older bundle; for a delta also a list of bundle held (needed); may be given again"},
     {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "file to write (needed)"},
     READ_OPT,
     {0},
@@ -307,7 +307,7 @@ const struct verb verbs[] = {
          "(2.3) is\n"
          "the same, translated.\n",
      .run = run_bundle_sbom,
-     .show = show_bundle_sbom},
+     .show = show_json},
     {.name = "bundle diff",
      .operands = "OLD NEW",
      .least = 2,
@@ -332,6 +332,14 @@ const struct verb verbs[] = {
          "all beside it, are read as one file and never joined. What an earlier split of NAME left in DIR goes away.\n",
      .run = run_bundle_split,
      .show = show_bundle_split},
+    {.name = "bundle held",
+     .operands = "",
+     .summary = "list what all machines of the cluster hold, as a base for bundle delta",
+     .notes = "One line of JSON: caisson bundle held >held.json. It goes to who has the new release, and names "
+              "packages and images\n"
+              "of the release in cluster.yaml, no host and no address. A machine that cannot be asked is an error.\n",
+     .run = run_bundle_held,
+     .show = show_json},
     {.name = "bundle delta",
      .operands = "NEW",
      .least = 1,
@@ -339,9 +347,12 @@ const struct verb verbs[] = {
      .word = WORD_FILE,
      .summary = "make a small bundle of what a release has and older ones lack",
      .opts = delta_opts,
-     .notes = "It goes to who has the older bundles; `caisson bundle join` makes the full bundle there. No chain: any "
-              "bundles can\n"
-              "be bases, of any release.\n",
+     .notes =
+         "It goes to who has the older bundles; `caisson bundle join` makes the full bundle there. No chain: any "
+         "bundles can\n"
+         "be bases, of any release. Made against lists of `caisson bundle held` alone, it can be installed as it is: "
+         "it has\n"
+         "all but packages and layers of images that the machines hold. Of several lists, all must have a thing.\n",
      .run = run_bundle_delta,
      .show = show_bundle_delta},
     {.name = "bundle join",

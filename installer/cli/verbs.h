@@ -19,6 +19,8 @@ void keys_done(struct keys *k);
 #define OWN_KEYS OWN(keys_done)
 /* A bundle_progress whose `self` is the struct cli: shows how far a verification is; Ctrl-C stops it. */
 bool verify_progress(void *self, uint64_t done, uint64_t total);
+/* Shows a document that is JSON whichever output is asked for. */
+void show_json(FILE *out, const struct cli *x, const struct doc *d);
 /* A build_progress of the same kind, for verbs that write bundles. */
 bool build_says(void *self, const char *what, uint64_t done, uint64_t total);
 
@@ -60,13 +62,13 @@ void show_bundle_list(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_licenses(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_licenses(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_sbom(struct cli *x, struct doc **ret) ERR_MUST;
-void show_bundle_sbom(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_diff(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_diff(FILE *out, const struct cli *x, const struct doc *d);
 
 /* parts_verbs.c: bundles that are more or less than one file */
 struct err *run_bundle_split(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_split(FILE *out, const struct cli *x, const struct doc *d);
+struct err *run_bundle_held(struct cli *x, struct doc **ret) ERR_MUST;
 struct err *run_bundle_delta(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_delta(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_join(struct cli *x, struct doc **ret) ERR_MUST;

@@ -65,15 +65,14 @@ static struct err *import(struct fleet *f, struct member *m, const struct bundle
     return run_on_node(&reply, f, m, TAKE(argv), &body);
 }
 
-static struct err *complete_images(struct doc **ret, struct fleet *f, struct member *m)
+struct err *images_complete(struct doc **ret, struct fleet *f, struct member *m)
 {
     OWN_DOC struct doc *argv = NULL;
     TRY(image_command(&argv, f->x, "complete", NULL));
     return run_on_node(ret, f, m, TAKE(argv), NULL);
 }
 
-/* The runtime prints a name a line; what stands behind it does not matter. */
-static bool is_complete(const struct doc *reply, const char *name)
+bool images_is_complete(const struct doc *reply, const char *name)
 {
     const char *at = doc_text(reply, "stdout");
     size_t n = strlen(name);
@@ -90,9 +89,9 @@ static bool is_complete(const struct doc *reply, const char *name)
 static struct err *check_complete(struct fleet *f, struct member *m, const struct strs *names)
 {
     OWN_DOC struct doc *reply = NULL;
-    TRY(complete_images(&reply, f, m));
+    TRY(images_complete(&reply, f, m));
     for (size_t i = 0; i < names->n; i++)
-        if (!is_complete(reply, names->at[i]))
+        if (!images_is_complete(reply, names->at[i]))
             return err_hint(
                 err_new(ERR_FAILED, "image %s is not complete in the runtime after its import", names->at[i]),
                 "look at the free space of /var/lib/containerd, then apply again");
@@ -133,10 +132,10 @@ static struct err *unpin_left(struct fleet *f, struct member *m)
     if (!doc_len(doc_get(m->diff, "unpin")))
         return NULL;
     event_emit(f->x->events, EVENT_STEP, m->host->name, "unpin %zu images", doc_len(doc_get(m->diff, "unpin")));
-    TRY(complete_images(&there, f, m));
+    TRY(images_complete(&there, f, m));
     DOC_EACH (i, doc_get(m->diff, "unpin")) {
         OWN_DOC struct doc *argv = NULL, *reply = NULL;
-        if (!is_complete(there, i->text))
+        if (!images_is_complete(there, i->text))
             continue;
         TRY(image_command(&argv, f->x, "unpin", i->text));
         TRY_CTX(run_on_node(&reply, f, m, TAKE(argv), NULL), "image %s", i->text);

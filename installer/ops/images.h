@@ -2,6 +2,10 @@
 #pragma once
 #include "ops/fleet.h"
 
+/* Asks the running runtime which images are complete; for images_is_complete(). */
+struct err *images_complete(struct doc **ret, struct fleet *f, struct member *m) ERR_MUST;
+/* The runtime prints a name a line; what stands behind it does not matter. */
+bool images_is_complete(const struct doc *reply, const char *name);
 /* Imports missing images into the running runtime and checks that all are complete there; once in a run. */
 struct err *images_import(struct fleet *f, struct member *m) ERR_MUST;
 /*

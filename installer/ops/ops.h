@@ -47,6 +47,13 @@ struct err *ops_plan(struct doc **ret, const struct run *r) ERR_MUST;
  */
 struct err *ops_apply(struct doc **ret, const struct run *r) ERR_MUST;
 
+/*
+ * What all hosts of each role hold of the release: packages, and images that are complete in the runtime. The list that
+ * `bundle delta` takes as a base: {cluster, images: [{blobs, digest, name, role}], packages: [{digest, name, role}],
+ * schema}. ERR_UNREACHABLE... when one host cannot be asked.
+ */
+struct err *ops_held(struct doc **ret, const struct run *r) ERR_MUST;
+
 /* {release: {digest, profile, version}, addons: [the same], nodes: [{name, roles, state, generation, wanted, version,
  * units: [...], certificates: [...]}], etcd: {healthy, leader, members, version, alarms, each: [{name, healthy, leader,
  * ...}]}, ready}. */

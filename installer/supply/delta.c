@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "bundle/bundle.h"
+#include "bundle/held.h"
 #include "pack/ustar.h"
 #include "pack/ustar_write.h"
 #include "supply/output.h"
@@ -16,7 +17,10 @@ enum { NAMED_MAX = 8 }; /* missing blobs that are named */
 struct weave {
     const struct delta_opts *o;
     struct bundle *head;
-    struct bundle **bases;
+    struct bundle **bases; /* those that are bundles */
+    size_t n_bases;
+    struct doc **lists; /* those that are lists of what a cluster holds */
+    size_t n_lists;
     const struct doc **members; /* of the release, in their order */
     const struct bundle **from; /* who gives each; NULL: it is left out */
     size_t n;
@@ -31,9 +35,12 @@ struct weave {
 static void weave_done(struct weave *w)
 {
     bundle_free(w->head);
-    for (size_t i = 0; w->bases && i < w->o->n_bases; i++)
+    for (size_t i = 0; i < w->n_bases; i++)
         bundle_free(w->bases[i]);
+    for (size_t i = 0; i < w->n_lists; i++)
+        doc_free(w->lists[i]);
     free(w->bases);
+    free(w->lists);
     free(w->members);
     free(w->from);
 }
@@ -41,14 +48,26 @@ static void weave_done(struct weave *w)
 
 /* ---- who has what ---- */
 
+static struct err *open_base(struct weave *w, const char *path)
+{
+    bool is_list = held_is_list(path);
+    if (is_list && !w->delta)
+        return err_hint(err_new(ERR_USAGE, "%s: a list has no bytes to join", path),
+                        "give the bundle that the cluster was installed from");
+    if (is_list)
+        return held_load(&w->lists[w->n_lists++], path);
+    return bundle_open_delta(&w->bases[w->n_bases++], path, w->o->trust, w->o->n_trust);
+}
+
 static struct err *open_bases(struct weave *w)
 {
     const struct delta_opts *o = w->o;
     w->bases = calloc(o->n_bases + 1, sizeof *w->bases);
-    if (!w->bases)
+    w->lists = calloc(o->n_bases + 1, sizeof *w->lists);
+    if (!w->bases || !w->lists)
         return err_os(ENOMEM, "%s", o->file);
     for (size_t i = 0; i < o->n_bases; i++)
-        TRY_CTX(bundle_open_delta(&w->bases[i], o->bases[i], o->trust, o->n_trust), "--base");
+        TRY_CTX(open_base(w, o->bases[i]), "--base");
     return NULL;
 }
 
@@ -77,17 +96,23 @@ static uint64_t size_of(const struct weave *w, size_t i)
 
 static const struct bundle *base_with(const struct weave *w, const char *digest)
 {
-    for (size_t i = 0; i < w->o->n_bases; i++)
+    for (size_t i = 0; i < w->n_bases; i++)
         if (bundle_blob(w->bases[i], digest, NULL))
             return w->bases[i];
     return NULL;
 }
 
 /* A delta has index.json, whoever else has it, and what nobody else has. */
-static void choose_for_delta(struct weave *w)
+static struct err *choose_for_delta(struct weave *w)
 {
+    OWN_FREE bool *held = calloc(w->n, sizeof *held);
+    if (!held)
+        return err_os(ENOMEM, "%s", w->o->file);
+    if (w->n_lists)
+        TRY(held_leave_out(held, w->head, (const struct doc *const *)w->lists, w->n_lists));
     for (size_t i = 0; i < w->n; i++)
-        w->from[i] = i && base_with(w, digest_of(w, i)) ? NULL : w->head;
+        w->from[i] = i && (held[i] || base_with(w, digest_of(w, i))) ? NULL : w->head;
+    return NULL;
 }
 
 static struct err *choose_for_join(struct weave *w)
@@ -193,7 +218,7 @@ struct err *bundle_delta(struct doc **ret, const struct delta_opts *o, build_pro
     TRY(bundle_open(&w.head, o->file, o->trust, o->n_trust));
     TRY(open_bases(&w));
     TRY(list_members(&w));
-    choose_for_delta(&w);
+    TRY(choose_for_delta(&w));
     TRY(write_out(&w));
     *ret = result(&w);
     doc_set_int(*ret, "missing", count_from(&w, NULL));

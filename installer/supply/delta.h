@@ -5,7 +5,8 @@
 
 struct delta_opts {
     const char *file;         /* the new bundle; for bundle_join() the delta */
-    const char *const *bases; /* older bundles; deltas too, for what they have */
+    const char *const *bases; /* older bundles; deltas too, for what they have. For bundle_delta() also lists of
+                                 what clusters hold (bundle/held.h); of several lists, what all of them hold */
     size_t n_bases;           /* at least one */
     const char *const *trust; /* public key files; all bundles are checked against them */
     size_t n_trust;
