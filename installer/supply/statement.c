@@ -39,12 +39,7 @@ static struct err *add_members(struct doc *predicate, const struct assembly *a, 
     return NULL;
 }
 
-/* ---- what a node of a role is sent: its packages, and each blob of its seed images once ---- */
-
-static bool for_role(const struct doc *v, const char *role)
-{
-    return doc_list_has(doc_get(v, "role"), role) || doc_list_has(doc_get(v, "role"), "all");
-}
+/* ---- what a node is sent: packages, and each blob of its seed images once ---- */
 
 static int64_t size_of(const struct assembly *a, const char *digest)
 {
@@ -75,33 +70,21 @@ static int64_t image_bytes(const struct assembly *a, struct strs *seen, const st
     return sum;
 }
 
-static struct err *role_bytes(int64_t *ret, const struct assembly *a, const char *role)
+/* A node may have both roles, and then it is sent everything: what any one node may need room for. */
+static struct err *add_seed_bytes(struct doc *predicate, const struct assembly *a)
 {
     OWN_STRS struct strs seen = {0};
     struct err *e = NULL;
-    *ret = 0;
+    int64_t sum = 0;
     DOC_EACH (c, a->components) {
         DOC_EACH (v, doc_get(c, "artifacts"))
-            if (for_role(v, role))
-                *ret += once(a, &seen, doc_text(v, "digest"), &e);
+            sum += once(a, &seen, doc_text(v, "digest"), &e);
         DOC_EACH (v, doc_get(c, "images"))
-            if (for_role(v, role) && doc_bool(v, "seed", true))
-                *ret += image_bytes(a, &seen, v, &e);
+            if (doc_bool(v, "seed", true))
+                sum += image_bytes(a, &seen, v, &e);
     }
+    doc_set_int(doc_get(predicate, "totals"), "seedBytesPerNode", sum);
     return e;
-}
-
-/* The largest role's bytes: what any one node may need room for. */
-static struct err *add_seed_bytes(struct doc *predicate, const struct assembly *a)
-{
-    static const char *const roles[] = {"control-plane", "worker"};
-    int64_t most = 0, bytes;
-    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-        TRY(role_bytes(&bytes, a, roles[i]));
-        most = bytes > most ? bytes : most;
-    }
-    doc_set_int(doc_get(predicate, "totals"), "seedBytesPerNode", most);
-    return NULL;
 }
 
 /* ---- release.json ---- */
