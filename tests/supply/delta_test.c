@@ -5,6 +5,7 @@
 
 #include "base/child.h"
 #include "bundle/bundle.h"
+#include "pack/ustar.h"
 #include "supply/delta.h"
 #include "supply/split.h"
 
@@ -95,6 +96,40 @@ static void there_and_back(void **state)
     assert_int_equal(doc_int(made, "missing", 0), doc_int(joined, "reused", 0));
     assert_int_equal(doc_int(made, "missing", 0) + 5, doc_int(joined, "members", 0));
     assert_string_equal(doc_text(made, "digest"), doc_text(joined, "digest"));
+}
+
+/*
+ * Two percent at most beside the bytes that changed: here, where a program of 4 MiB did, what is added is counted to
+ * the byte: the head with the list of all members, a header and padding for each, the end mark.
+ */
+static void as_small_as_the_change(void **state)
+{
+    (void)state;
+    OWN_SHELF struct shelf s = shelf_new();
+    OWN_BUF struct buf tool = {0}, layer = {0};
+    OWN_BUNDLE struct bundle *b = NULL;
+    const char *trust = s.w.pub;
+    struct build_result made;
+    struct stat st;
+    uint64_t changed = 0, spans = 0, size = 0;
+    OK(buf_reserve(&tool, 4 << 20));
+    OK(random_bytes(tool.at, 4 << 20));
+    tool.len = 4 << 20;
+    workshop_layer(&layer);
+    workshop_lock(&s.w, &tool, &layer);
+    OK(bundle_build(&made, &s.w.opts, NULL, NULL));
+    OK(delta(&s, s.release[2], s.delta, s.release[0], NULL));
+    OK(bundle_open_delta(&b, s.delta, &trust, 1));
+    DOC_EACH (m, doc_path(bundle_release(b), "predicate.members")) {
+        if (!bundle_blob(b, doc_text(m, "digest"), &size))
+            continue;
+        changed += size;
+        spans += ustar_span(size);
+    }
+    assert_int_equal(stat(s.delta, &st), 0);
+    assert_int_equal(st.st_size, bundle_head_size(b) + spans + 2 * (uint64_t)USTAR_BLOCK);
+    assert_true(changed > 4 << 20);
+    assert_true((uint64_t)st.st_size * 100 <= changed * 102);
 }
 
 /* An OCI layout still, as stock tools read it: the same members in the same order, without those of the base. */
@@ -321,11 +356,17 @@ static void killed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(there_and_back),  cmocka_unit_test(layout_of_a_delta),
-        cmocka_unit_test(any_bases),       cmocka_unit_test(the_same_release),
-        cmocka_unit_test(parts_of_deltas), cmocka_unit_test(delta_for_a_bundle),
-        cmocka_unit_test(no_base_has_it),  cmocka_unit_test(damaged),
-        cmocka_unit_test(other_key),       cmocka_unit_test(stopped),
+        cmocka_unit_test(there_and_back),
+        cmocka_unit_test(as_small_as_the_change),
+        cmocka_unit_test(layout_of_a_delta),
+        cmocka_unit_test(any_bases),
+        cmocka_unit_test(the_same_release),
+        cmocka_unit_test(parts_of_deltas),
+        cmocka_unit_test(delta_for_a_bundle),
+        cmocka_unit_test(no_base_has_it),
+        cmocka_unit_test(damaged),
+        cmocka_unit_test(other_key),
+        cmocka_unit_test(stopped),
         cmocka_unit_test(killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
