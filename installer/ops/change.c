@@ -1,6 +1,7 @@
 #include "ops/change.h"
 
 #include "ops/join.h"
+#include "ops/missing.h"
 #include "ops/ops.h"
 
 #include <errno.h>
@@ -11,6 +12,9 @@ struct err *change_find(struct change *c, const struct run *r)
     TRY(context_full(&c->context, r->file));
     TRY(fleet_connect(&c->fleet, &c->context));
     TRY(fleet_require_all(&c->fleet));
+    TRY(missing_find(&c->fleet));
+    TRY(fleet_require_all(&c->fleet));
+    TRY(missing_refuse(&c->fleet));
     TRY(join_check(&c->fleet));
     TRY(objects_compare(&c->objects, &c->fleet));
     return leave_compare(&c->leave, &c->fleet, &c->objects);

@@ -1,6 +1,7 @@
 #include "ops/checks.h"
 
 #include "bundle/image.h"
+#include "ops/missing.h"
 
 #include <errno.h>
 #include <string.h>
@@ -91,6 +92,17 @@ static void check_identity(struct doc *checks, const struct fleet *f, const stru
                        m->host->address,
                        "write an address that the machine itself has: the other nodes reach it there"},
         doc_list_has(doc_get(facts, "addresses"), m->host->address) ? m->host->address : "not one of this machine's");
+}
+
+/* ---- what it is sent ---- */
+
+static struct err *check_missing(struct doc *checks, const struct member *m)
+{
+    OWN_BUF struct buf text = {0};
+    TRY(missing_text(&text, m));
+    add(checks, (struct check){"delta", verdict(!text.len), "what this host lacks is in the delta", MISSING_HINT},
+        text.len ? buf_text(&text) : "it is");
+    return NULL;
 }
 
 /* ---- what runs on it ---- */
@@ -206,7 +218,7 @@ static struct err *check_disk(struct doc *checks, const struct fleet *f, const s
     const struct doc *disks = doc_get(facts, "disks"), *base = doc_find(disks, "path", "/var/lib/caisson");
     const struct doc *store = doc_find(disks, "path", owned && owned->child ? owned->child->text : NULL);
     int64_t packages = (m->host->control_plane ? work_space_control_plane : work_space) / 2, images = packages;
-    if (doc_bool(m->diff, "fresh", true)) {
+    if (doc_bool(m->diff, "fresh", true) && !doc_len(m->missing)) {
         int64_t sum = 0;
         TRY(image_bytes(&sum, f, m->host));
         images += sum;
@@ -381,6 +393,8 @@ struct err *checks_of(struct doc *into, const struct fleet *f, const struct memb
     }
     check_access(into, m, m->done);
     check_identity(into, f, m, m->done);
+    if (m->missing)
+        TRY(check_missing(into, m));
     check_system(into, f, m->done);
     check_memory(into, m, m->done);
     TRY(check_disk(into, f, m, m->done));

@@ -85,12 +85,12 @@ static struct err *tell_dates(const struct context *x, const struct bundle *b)
     return NULL;
 }
 
-/* Opens one more bundle; nothing of it is used before every byte was verified. */
+/* Opens one more bundle or delta; nothing of it is used before every byte was verified. */
 static struct err *open_bundle(struct context *x, const char *path)
 {
     const struct strs *trust = &x->cluster->trust;
     struct bundle **b = &x->bundles[x->n_bundles];
-    TRY(bundle_open(b, path, (const char *const *)trust->at, trust->n));
+    TRY(bundle_open_delta(b, path, (const char *const *)trust->at, trust->n));
     x->n_bundles++;
     TRY(tell_dates(x, *b));
     return err_wrap(bundle_verify(*b, show_progress, x), "%s", path);

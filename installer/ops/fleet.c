@@ -146,6 +146,7 @@ void fleet_done(struct fleet *f)
         doc_free(f->at[i].state);
         doc_free(f->at[i].diff);
         doc_free(f->at[i].done);
+        doc_free(f->at[i].missing);
         err_free(f->at[i].error);
     }
     free(f->at);

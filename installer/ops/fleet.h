@@ -11,6 +11,7 @@ struct member {
     struct doc *state;             /* the helper's answer to "state" */
     struct doc *diff;              /* diff_node(), NULL without `want` */
     struct doc *done;              /* what a run did here: {restarted, started, stopped} */
+    struct doc *missing;           /* by missing_find(): what it lacks and no bundle has, as texts; else NULL */
     bool imported;                 /* its images, by this run */
     bool finished;                 /* it has all that the run wanted of it */
     struct err *error;             /* why it could not be reached */

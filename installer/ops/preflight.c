@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "ops/checks.h"
+#include "ops/missing.h"
 #include "ops/ops.h"
 
 #include <fcntl.h>
@@ -181,6 +182,7 @@ struct err *ops_preflight(struct doc **ret, const struct run *r)
     TRY(context_full(&x, r->file));
     TRY(override_read(&override, &x));
     TRY(fleet_connect(&f, &x));
+    TRY(missing_find(&f));
     TRY(ask_all(&f));
     override_merge(&f, override);
     TRY(check_all(ret, &f, false));

@@ -280,7 +280,8 @@ run "$caisson" bundle build --profile "$work/newer.yaml" --bundles "$work/bundle
 run "$caisson" bundle delta newer.tar --base good.tar --out delta.tar --trust release.pub
 check "a delta is made" test "$status" = 0
 spec 's/good.tar/delta.tar/'
-refused "a delta in place of a bundle" 4 "E_FORMAT: a delta bundle" "caisson bundle join $work/c/delta.tar --base"
+refused "a delta without definitions" 4 "component tool: $work/c/delta.tar: E_MISSING: the delta was made without sha256:" "caisson bundle join $work/c/delta.tar --base"
+expect_quiet "a delta without definitions: bundle held" 4 "E_MISSING" "caisson bundle join" "$caisson" bundle held
 for verb in inspect list; do
     expect "a delta in place of a bundle: bundle $verb" 4 "E_FORMAT: a delta bundle" "caisson bundle join" "$caisson" bundle $verb delta.tar
 done
@@ -294,7 +295,34 @@ expect "bundle delta, and whose key" 64 "whose key must have signed c/newer.tar?
 check "nothing was made of that" test ! -e full.tar
 run "$caisson" bundle join delta.tar --base good.tar --out full.tar
 check "bundle join makes the bundle again" cmp newer.tar full.tar
-rm newer.tar delta.tar full.tar
+
+# ---- lists of what a cluster holds ----
+
+list='{"cluster":"plant","images":[],"packages":[],"schema":1}'
+# wrong_list WHAT TEXT LIST: refused by bundle delta.
+wrong_list() {
+    printf '%s' "$3" >held.json
+    expect "$1" 4 "--base: $2" "caisson bundle held >FILE" "$caisson" bundle delta newer.tar --base held.json --out x.tar --trust release.pub
+}
+wrong_list "half a list of what is held" "E_JSON: held.json" "${list%1\}}"
+wrong_list "a list with a blank" "E_JSON: held.json is not in canonical form" "{ ${list#\{}"
+wrong_list "a list of another schema" "held.json: E_SCHEMA: schema 2 is not known" "${list/%1\}/2\}}"
+wrong_list "a list with a key more" 'held.json: E_SCHEMA: unknown key "hosts"' "${list/,\"images\"/,\"hosts\":[],\"images\"}"
+wrong_list "a list with a digest that is none" "held.json: E_SCHEMA: digest is not" "${list/\"packages\":[]/\"packages\":[{\"digest\":\"sha256:0\",\"name\":\"tool\",\"role\":[]\}]}"
+truncate -s 17000000 held.json
+expect "a huge list" 4 "held.json: E_LIMIT" "caisson bundle held >FILE" "$caisson" bundle delta newer.tar --base held.json --out x.tar --trust release.pub
+: >held.json
+expect "an empty list" 4 "held.json" "" "$caisson" bundle delta newer.tar --base held.json --out x.tar --trust release.pub
+check "nothing was made of those lists" test -z "$(ls x.tar* 2>/dev/null)"
+echo "$list" >held.json
+expect "bundle join with a list" 64 "held.json: a list has no bytes to join" "the bundle that the cluster was installed from" "$caisson" bundle join delta.tar --base held.json --out x.tar --trust release.pub
+run "$caisson" bundle delta newer.tar --base held.json --out delta.tar --trust release.pub
+check "a delta is made by a list" test "$status" = 0
+run "$caisson" validate
+check "a delta that has what a planner needs is valid" test "$status" = 0
+expect "bundle held, and a host that does not answer" 3 "cp-1" "is the machine on" "$caisson" bundle held
+check "bundle held prints no list then" test ! -s "$work/out"
+rm newer.tar delta.tar full.tar held.json
 spec 's/release.pub/other.pub/'
 refused "a bundle signed by another key" 4 "E_ROOT_PIN" "comparing their fingerprints"
 echo sesame >phrase && chmod 600 phrase

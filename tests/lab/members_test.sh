@@ -97,6 +97,16 @@ living_leave() {
     [ "$(k -n members get deployment web -o jsonpath='{.status.availableReplicas}')" = 2 ] || { k -n members get pods -o wide; return 1; }
 }
 
+# A delta by what the others hold has nothing for those that come: known before anything is changed.
+delta_is_refused() {
+    bin/caisson bundle held >"$work/held.json" 2>"$work/members.log" || { cat "$work/members.log"; return 1; }
+    bin/caisson bundle delta minimal.csn.tar --base "$work/held.json" --out "$work/delta.tar" >/dev/null || return 1
+    sed -E 's|^  release: .*|  release: ./test.d/delta.tar|' "$work/members.yaml" >cluster.yaml
+    apply_ends 4 "E_MISSING: 2 hosts need what the delta was made without" || return 1
+    grep -E '^ *w-1: package [a-z-]+: E_MISSING: .* sha256:[0-9a-f]{64}' "$work/members.log" >/dev/null || { cat "$work/members.log"; return 1; }
+    on w-1 '[ ! -e /var/lib/caisson/tree ] && [ ! -e /var/lib/caisson/generations ]'
+}
+
 come_back() {
     local before after
     without cp-3 w-1
@@ -131,6 +141,7 @@ check "a worker and a control-plane machine leave, drained within the disruption
 check "etcd has two voters" has_voters 2
 check "the worker's machine is clean" is_clean w-1
 check "the control-plane machine is clean" is_clean cp-3
+check "a delta without what they need is refused" delta_is_refused
 check "both come back, and nothing restarts on the others" come_back
 check "etcd has three voters" has_voters 3
 k delete namespace members --wait=false >/dev/null
