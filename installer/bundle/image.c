@@ -113,18 +113,32 @@ struct err *bundle_image_blobs(struct strs *out, const struct bundle *b, const c
     return err_wrap(oci_walk(&blobs, d, collect, out), "%s", b->path);
 }
 
-static struct err *must_have(void *self, const char *hex, bool is_read)
+struct lack {
+    const struct bundle *b;
+    const char *hex; /* found, borrowed from the bundle */
+};
+
+static struct err *stop_at_lack(void *self, const char *hex, bool is_read)
 {
+    struct lack *l = self;
+    const struct member *m = members_find(&l->b->members, hex);
     (void)is_read;
-    return bundle_blob(self, hex, NULL)
-               ? NULL
-               : err_new(ERR_UNTRUSTED, "E_MISSING: the delta was made without sha256:%s", hex);
+    if (m->at)
+        return NULL;
+    l->hex = m->hex;
+    return err_new(ERR_CANCELLED, "found");
 }
 
-struct err *bundle_image_whole(const struct bundle *b, const char *name)
+struct err *bundle_image_lack(const char **ret, const struct bundle *b, const char *name)
 {
     const struct doc *d;
     const struct oci_blobs blobs = oci_blobs_of(b);
+    struct lack l = {.b = b};
     TRY(must_find(&d, b, name));
-    return err_wrap(oci_walk(&blobs, d, must_have, (void *)b), "%s", b->path);
+    struct err *e = oci_walk(&blobs, d, stop_at_lack, &l);
+    *ret = l.hex;
+    if (!l.hex)
+        return err_wrap(e, "%s", b->path);
+    err_free(e);
+    return NULL;
 }

@@ -12,7 +12,7 @@ struct err *bundle_images_write(const struct bundle *b, const char *const names[
 struct err *bundle_images_size(uint64_t *ret, const struct bundle *b, const char *const names[], size_t n) ERR_MUST;
 /* Manifest digest ("sha256:...") of an image by its name, or NULL; borrowed. */
 const char *bundle_image_digest(const struct bundle *b, const char *name);
-/* ERR_UNTRUSTED (E_MISSING, with the digest) when a blob of the image is left out of `b`, which is a delta then. */
-struct err *bundle_image_whole(const struct bundle *b, const char *name) ERR_MUST;
+/* The first blob (hex, borrowed) of the image that is left out of `b`, which is a delta then; NULL: it has them all. */
+struct err *bundle_image_lack(const char **ret, const struct bundle *b, const char *name) ERR_MUST;
 /* Digests ("sha256:...") of all blobs of an image (manifest, config, layers), appended to `out` without repeats. */
 struct err *bundle_image_blobs(struct strs *out, const struct bundle *b, const char *name) ERR_MUST;
