@@ -14,9 +14,9 @@ bool missing_is_possible(const struct context *x)
     return false;
 }
 
-static struct err *note(struct member *m, const char *what, const char *name, const char *why)
+static struct err *note(struct member *m, const char *what, const char *name, const char *hex)
 {
-    OWN_FREE char *text = str_fmt("%s %s: %s", what, name, why);
+    OWN_FREE char *text = str_fmt("%s %s sha256:%s", what, name, hex);
     if (!text)
         return err_os(ENOMEM, "missing");
     doc_add_text(m->missing, text);
@@ -29,13 +29,9 @@ static struct err *find_packages(struct fleet *f, struct member *m)
     OWN_DOC struct doc *have = NULL;
     doc_set(ask, "trees", doc_clone(doc_get(m->want->manifest, "trees")));
     TRY(node_call(&have, m->node, "store.have", ask, f->x->cancel));
-    DOC_EACH (t, doc_path(have, "missing.trees")) {
-        char why[128];
-        if (context_bundle(f->x, t->text))
-            continue;
-        (void)snprintf(why, sizeof why, "E_MISSING: the delta was made without sha256:%s", t->text);
-        TRY(note(m, "package", doc_text(release_artifact(&f->x->release, t->text), "name"), why));
-    }
+    DOC_EACH (t, doc_path(have, "missing.trees"))
+        if (!context_bundle(f->x, t->text))
+            TRY(note(m, "package", doc_text(release_artifact(&f->x->release, t->text), "name"), t->text));
     return NULL;
 }
 
@@ -48,10 +44,11 @@ static struct err *find_images(struct fleet *f, struct member *m)
             return err_os(ENOMEM, "image");
         for (size_t i = 0; i < f->x->n_bundles; i++) {
             const struct bundle *b = f->x->bundles[i];
-            struct err *why = bundle_image_digest(b, name) ? bundle_image_whole(b, name) : NULL;
-            struct err *e = why ? note(m, "image", name, err_text(why)) : NULL;
-            err_free(why);
-            TRY(e);
+            const char *lack = NULL;
+            if (bundle_image_digest(b, name))
+                TRY(bundle_image_lack(&lack, b, name));
+            if (lack)
+                TRY(note(m, "image", name, lack));
         }
     }
     return NULL;
@@ -84,8 +81,8 @@ struct err *missing_text(struct buf *out, const struct member *m)
     size_t n = 0;
     DOC_EACH (v, m->missing)
         if (n++ < NAMED_MAX)
-            TRY(buf_fmt(out, "%s%s", n > 1 ? "; " : "", v->text));
-    return n > NAMED_MAX ? buf_fmt(out, "; and %zu more", n - NAMED_MAX) : NULL;
+            TRY(buf_fmt(out, "%s%s", n > 1 ? ", " : "", v->text));
+    return n > NAMED_MAX ? buf_fmt(out, " and %zu more", n - NAMED_MAX) : NULL;
 }
 
 struct err *missing_refuse(const struct fleet *f)
