@@ -1,16 +1,21 @@
 /*
- * output: a new file that has its name only when it is complete and on the disk. Until then it is NAME.new, which takes
- * the place of what a killed run left there, and goes away when it is not completed.
+ * output: a new file that has its name only when it is complete and on the disk. Until then it has none, so that
+ * nothing is left of a killed run; where the file system cannot do that (FAT, NFS) it is NAME.new, which takes the
+ * place of what such a run left there, and goes away when it is not completed. A file that was there is replaced in one
+ * step: for that moment the complete new one is NAME.new.
  */
 #pragma once
 #include "base/err.h"
 #include "base/own.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct output {
     int fd; /* to write to */
-    char *path, *tmp;
+    char *path;
+    char *tmp; /* by which it can be read meanwhile */
+    bool named;
 };
 
 /*

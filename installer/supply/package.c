@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "crypt/digest.h"
+#include "supply/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,25 +151,12 @@ static struct err *write_note(const struct tree_info *info, const char *note)
     return file_replace(AT_FDCWD, note, text.at, text.len, 0644);
 }
 
-static struct err *pack_into(struct tree_info *ret, const char *tmp, const char *file, const struct files *f)
-{
-    OWN_FD int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0)
-        return err_os(errno, "create %s", tmp);
-    struct err *e = tree_pack(ret, fd, f->at, f->n, PACKAGE_LEVEL);
-    if (!e && (fsync(fd) < 0 || rename(tmp, file) < 0))
-        e = err_os(errno, "write %s", file);
-    if (e)
-        (void)unlink(tmp);
-    return e;
-}
-
 static struct err *make(struct tree_info *ret, const char *file, const char *note, const struct files *f)
 {
-    OWN_FREE char *tmp = str_fmt("%s.%ld.new", file, (long)getpid());
-    if (!tmp)
-        return err_os(ENOMEM, "package");
-    TRY(pack_into(ret, tmp, file, f));
+    OWN_OUTPUT struct output out = {.fd = -1};
+    TRY(output_open(&out, file, 0)); /* how much it will be is known only then */
+    TRY(tree_pack(ret, out.fd, f->at, f->n, PACKAGE_LEVEL));
+    TRY(output_commit(&out));
     return write_note(ret, note);
 }
 
