@@ -2,7 +2,7 @@
 # Bills of materials against their schemas, and the NTIA's minimum elements, as other people's validators see them.
 # usage: sbomtools_test.sh CAISSON SOURCE-FOLDER
 set -uo pipefail
-caisson=$(readlink -f "$1") source=$2
+caisson=$(readlink -f "$1") source=$(readlink -f "$2")
 work=$(mktemp -d -t caisson-sbomtools.XXXXXX)
 readonly caisson source work
 trap 'rm -rf -- "$work"' EXIT
