@@ -29,8 +29,8 @@ static struct err *stream(const struct bundle *b, const struct member *m, bundle
     TRY(source_stream(b->source, m->at + USTAR_BLOCK, m->size, tap, &(struct tap){hash, sink, self}));
     TRY(sha256_hex(hash, got));
     if (strcmp(got, m->hex) != 0)
-        return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: sha256 is %s, not %s", got, m->hex),
-                        "the file was damaged or changed; copy the bundle again");
+        return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: sha256 is %s, not %s", got, m->hex), "%s",
+                        source_cure(b->source));
     return NULL;
 }
 

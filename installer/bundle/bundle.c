@@ -8,8 +8,8 @@
 #include "bundle/head.h"
 #include "bundle/inside.h"
 #include "bundle/oci.h"
+#include "bundle/pass.h"
 #include "bundle/pieces.h"
-#include "bundle/walk.h"
 #include "crypt/digest.h"
 #include "pack/ustar_write.h"
 
@@ -69,11 +69,11 @@ static struct err *read_head(struct bundle *b, const char *const trust[], size_t
     if (!e)
         e = check_root_agrees(b);
     TRY_CTX(e, "%s: member caisson/release.json at byte %llu", b->path, (unsigned long long)head.release_at);
-    return b->delta ? delta_places(&b->members, b->source, b->mtime) : NULL;
+    return b->delta && !b->source->one_pass ? delta_places(&b->members, b->source, b->mtime) : NULL;
 }
 
 /* Every refusal has a way out; most of them have the same. */
-static struct err *with_way_out(struct err *e)
+struct err *bundle_way_out(struct err *e)
 {
     if (!e || err_kind(e) != ERR_UNTRUSTED || err_hint_text(e))
         return e;
@@ -91,8 +91,9 @@ static struct err *open_on(struct bundle **ret, struct source *source, const cha
         return err_os(ENOMEM, "bundle %s", source_path(source));
     b->source = TAKE(own);
     b->path = source_path(b->source);
-    TRY(with_way_out(source_blame(b->source, read_head(b, trust, n_trust, accept))));
-    TRY(with_way_out(source_blame(b->source, read_index(b))));
+    TRY(bundle_way_out(source_blame(b->source, read_head(b, trust, n_trust, accept))));
+    TRY(bundle_way_out(source_blame(b->source, read_index(b))));
+    source_settle(b->source);
     *ret = TAKE(b);
     return NULL;
 }
@@ -129,7 +130,7 @@ struct err *bundle_open_to_sign(struct bundle **ret, const char *path, const cha
 struct err *bundle_look(const struct source *s)
 {
     OWN(head_done) struct head head = {0};
-    return with_way_out(source_blame(s, head_read(&head, s)));
+    return bundle_way_out(source_blame(s, head_read(&head, s)));
 }
 
 void bundle_free(struct bundle *b)
@@ -162,57 +163,20 @@ static struct err *count(void *self, const void *p, size_t n)
     return NULL;
 }
 
-/* True when the member `name` comes later in the file. */
-static bool is_behind(const struct walk *w, const char *name)
-{
-    struct walk ahead = *w;
-    bool end = false;
-    struct err *e = NULL;
-    do
-        e = walk_next(&end, &ahead);
-    while (!e && !end && strcmp(ahead.entry.name, name) != 0);
-    bool found = !e && !end;
-    err_free(e);
-    return found;
-}
-
-/* The member that the file has where release.json wants `want`. */
-static struct err *check_place(const struct bundle *b, const struct walk *w, const struct member *want)
-{
-    if (strcmp(w->entry.name, want->path) == 0)
-        return w->entry.size == want->size ? NULL
-                                           : err_new(ERR_UNTRUSTED, "E_SIZE: %llu bytes, release.json says %llu",
-                                                     (unsigned long long)w->entry.size, (unsigned long long)want->size);
-    for (size_t i = 0; i < b->members.n; i++)
-        if (strcmp(w->entry.name, b->members.at[i].path) == 0)
-            return err_new(ERR_UNTRUSTED,
-                           is_behind(w, want->path) ? "E_ORDER: %s belongs here"
-                                                    : "E_MISSING: %s belongs here, and the file does not have it",
-                           want->path);
-    return err_new(ERR_UNTRUSTED, "E_EXTRA: not in release.json, which has %s here", want->path);
-}
-
 static struct err *verify_members(const struct bundle *b, struct meter *meter)
 {
     OWN(part_check_done) struct part_check parts = {0};
-    struct walk w = {.source = b->source, .next = b->members.at[0].at, .mtime = b->mtime};
+    struct pass p;
     bool end;
-    for (size_t i = 0; i < b->members.n; i++) {
-        const struct member *m = &b->members.at[i];
-        if (!m->at)
-            continue;
-        TRY(walk_next(&end, &w));
+    pass_start(&p, b);
+    for (;;) {
+        TRY(pass_next(&end, &p));
         if (end)
-            return err_new(ERR_UNTRUSTED, "%s: E_MISSING: the bundle ends at byte %llu, before member %s", b->path,
-                           (unsigned long long)w.at, m->path);
-        TRY(walk_place(check_place(b, &w, m), &w));
-        TRY(blob_stream(b, m, count, meter));
-        TRY(walk_place(walk_padding(&w), &w));
-        TRY(part_check_to(&parts, b->source, w.next)); /* while the kernel still has the bytes */
+            break;
+        TRY(blob_stream(b, &p.here, count, meter));
+        TRY(pass_padding(&p));
+        TRY(part_check_to(&parts, b->source, p.w.next)); /* while the kernel still has the bytes */
     }
-    TRY(walk_next(&end, &w));
-    if (!end)
-        return walk_place(err_new(ERR_UNTRUSTED, "E_EXTRA: not in release.json"), &w);
     return part_check_to(&parts, b->source, source_size(b->source));
 }
 
@@ -222,8 +186,8 @@ struct err *bundle_verify(const struct bundle *b, bundle_progress progress, void
     for (size_t i = 0; i < b->members.n; i++)
         meter.total += b->members.at[i].at ? b->members.at[i].size : 0;
     source_sequential(b->source);
-    TRY(with_way_out(source_blame(b->source, verify_members(b, &meter))));
-    return b->delta ? NULL : with_way_out(oci_check_closure(b));
+    TRY(bundle_way_out(source_blame(b->source, verify_members(b, &meter))));
+    return b->delta ? NULL : bundle_way_out(oci_check_closure(b));
 }
 
 /* ---- write again ---- */

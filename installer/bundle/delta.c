@@ -12,35 +12,37 @@ static struct err *no_place(const struct members *m, const char *name)
     return err_new(ERR_UNTRUSTED, "E_EXTRA: not in release.json");
 }
 
-/* Goes from the i-th member of the release on to the one that `w` stands at. */
-static struct err *find_place(size_t *i, struct members *m, const struct walk *w)
+struct err *delta_find(size_t *i, const struct members *m, const struct walk *w)
 {
     size_t at = *i;
     while (at < m->n && strcmp(m->at[at].path, w->entry.name) != 0)
-        m->at[at++].at = 0;
+        at++;
     if (at == m->n)
         return no_place(m, w->entry.name);
     if (m->at[at].size != w->entry.size)
         return err_new(ERR_UNTRUSTED, "E_SIZE: %llu bytes, release.json says %llu", (unsigned long long)w->entry.size,
                        (unsigned long long)m->at[at].size);
-    m->at[at].at = w->at;
-    *i = at + 1;
+    *i = at;
     return NULL;
 }
 
 struct err *delta_places(struct members *m, const struct source *source, int64_t mtime)
 {
     struct walk w = {.source = source, .next = m->at[0].at, .mtime = mtime};
-    size_t i = 0;
     bool end;
-    for (;;) {
+    for (size_t i = 0;; i++) {
+        size_t from = i;
         TRY(walk_next(&end, &w));
         if (end)
+            i = m->n;
+        else
+            TRY(walk_place(delta_find(&i, m, &w), &w));
+        while (from < i)
+            m->at[from++].at = 0;
+        if (end)
             break;
-        TRY(walk_place(find_place(&i, m, &w), &w));
+        m->at[i].at = w.at;
     }
-    for (; i < m->n; i++)
-        m->at[i].at = 0;
     m->end_at = w.at;
     return NULL;
 }

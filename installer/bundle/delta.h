@@ -2,6 +2,7 @@
 #pragma once
 #include "bundle/release.h"
 #include "bundle/source.h"
+#include "bundle/walk.h"
 
 /*
  * Where a delta has its members: goes over its headers and corrects the offsets in `m`, 0 for what is left out. The
@@ -9,3 +10,5 @@
  * refuses.
  */
 struct err *delta_places(struct members *m, const struct source *source, int64_t mtime) ERR_MUST;
+/* From the release's *i-th member on, the one that `w` stands at, into *i. ERR_UNTRUSTED: E_ORDER, E_EXTRA, E_SIZE. */
+struct err *delta_find(size_t *i, const struct members *m, const struct walk *w) ERR_MUST;

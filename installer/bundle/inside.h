@@ -18,5 +18,7 @@ struct bundle {
 
 /* What every reader says who needs more than a delta has: how it becomes a bundle. Takes and returns `e`. */
 struct err *join_first(struct err *e, const struct bundle *b) ERR_MUST;
+/* Every refusal has a way out: gives `e` one when it has none yet. NULL stays NULL. */
+struct err *bundle_way_out(struct err *e) ERR_MUST;
 /* Reads a member's body through its digest; an error names member and offset. `sink` may be NULL. */
 struct err *blob_stream(const struct bundle *b, const struct member *m, bundle_sink sink, void *self) ERR_MUST;

@@ -1,14 +1,34 @@
 #include "bundle/source.h"
 
 #include "bundle/pieces.h"
+#include "bundle/pipe.h"
+#include "bundle/stored.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 
 enum { CHUNK = 1 << 20 };
 
 struct err *source_open(struct source **ret, const char *path)
 {
-    return pieces_open(ret, path);
+    struct stat st;
+    bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    return folder ? stored_open(ret, path, path) : pieces_open(ret, path);
+}
+
+struct err *source_open_once(struct source **ret, const char *path, const struct cancel *c)
+{
+    struct stat st;
+    if (strcmp(path, "-") == 0)
+        return pipe_open(ret, STDIN_FILENO, "standard input", c);
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        return source_open(ret, path);
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO opens before its writer comes */
+    if (fd < 0)
+        return err_as(err_os(errno, "bundle %s", path), ERR_USAGE);
+    return pipe_open(ret, fd, path, c);
 }
 
 void source_free(struct source *s)
@@ -70,6 +90,17 @@ void source_sequential(const struct source *s)
 {
     if (s->ops->sequential)
         s->ops->sequential(s);
+}
+
+void source_settle(const struct source *s)
+{
+    if (s->ops->settle)
+        s->ops->settle(s);
+}
+
+const char *source_cure(const struct source *s)
+{
+    return s->cure ? s->cure : "the file was damaged or changed; copy the bundle again";
 }
 
 bool source_is_file(const struct source *s, const char *path)

@@ -4,6 +4,7 @@
  * `one_pass` is immutable once it is open: any thread may read.
  */
 #pragma once
+#include "base/cancel.h"
 #include "base/err.h"
 #include "base/own.h"
 
@@ -30,6 +31,8 @@ struct source_ops {
     struct err *(*stream)(const struct source *s, uint64_t offset, uint64_t n, source_sink sink, void *self);
     /* Told that it will be read from front to back. */
     void (*sequential)(const struct source *s);
+    /* Told that the head was read: what lies behind will be asked for once, in order. */
+    void (*settle)(const struct source *s);
     /* True when it is the file at `path`, which then must not be written over. Absent: it is none. */
     bool (*is_file)(const struct source *s, const char *path);
     /* What of the source itself is wrong, found after a refusal of the bytes that it gave; NULL: nothing known. */
@@ -44,13 +47,20 @@ struct source {
     uint64_t size;    /* SOURCE_SIZE_UNKNOWN: not known before the end */
     bool one_pass;    /* offsets only grow, but for the head, which it keeps: a pipe */
     unsigned streams; /* ranges worth reading at once; 1: from front to back is best. Above 1: ask for what is needed */
+    const char *cure; /* what helps when its bytes are wrong, after "fix:"; NULL: to copy the bundle again */
 };
 
 /*
- * Opens a bundle's file, or its parts when `path` is their list (NAME.parts.json). ERR_USAGE when the file or the list
- * cannot be opened; ERR_UNTRUSTED (E_PART) when a part is missing, has another size, or is one too many.
+ * Opens a bundle's file, its parts when `path` is their list (NAME.parts.json), or a release in a store (a folder).
+ * ERR_USAGE when it cannot be opened; ERR_UNTRUSTED (E_PART) when a part is missing, has another size, or is one too
+ * many.
  */
 struct err *source_open(struct source **ret, const char *path) ERR_MUST;
+/*
+ * The same for who reads once from front to back: also standard input ("-"), a pipe, a socket. Such a source gives
+ * ERR_CANCELLED when `c` (may be NULL), which it borrows, is set.
+ */
+struct err *source_open_once(struct source **ret, const char *path, const struct cancel *c) ERR_MUST;
 void source_free(struct source *s);
 OWN_DEFINE(source, source)
 #define OWN_SOURCE OWN(source_freep)
@@ -65,8 +75,12 @@ struct err *source_read(const struct source *s, void *p, size_t n, uint64_t offs
 struct err *source_stream(const struct source *s, uint64_t offset, uint64_t n, source_sink sink, void *self) ERR_MUST;
 /* True into *ret when there is no byte at `offset` or behind it. */
 struct err *source_ends(bool *ret, const struct source *s, uint64_t offset) ERR_MUST;
-/* Tells the kernel that it will be read from front to back. */
+/* Tells it that it will be read from front to back. */
 void source_sequential(const struct source *s);
+/* Tells it that the head was read, which one with one pass keeps; all else will be asked for in order. */
+void source_settle(const struct source *s);
+/* What helps when its bytes are wrong; borrowed. */
+const char *source_cure(const struct source *s);
 /* True when it is the file at `path`, or its list is. */
 bool source_is_file(const struct source *s, const char *path);
 /*

@@ -103,14 +103,18 @@ void show_bundle_inspect(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_list(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
+    if (!args_operand(&x->args, 0))
+        return run_store_list(x, ret);
     TRY(open_bundle(&b, x, 0, bundle_open));
     return show_list(ret, b);
 }
 
 void show_bundle_list(FILE *out, const struct cli *x, const struct doc *d)
 {
-    (void)x;
-    show_list_text(out, d);
+    if (args_operand(&x->args, 0))
+        show_list_text(out, d);
+    else
+        show_store_list(out, x, d);
 }
 
 struct err *run_bundle_licenses(struct cli *x, struct doc **ret)

@@ -101,6 +101,30 @@ static const struct opt verify_opts[] = {
     {0},
 };
 
+#define STORE_OPT                                                                                                      \
+    {                                                                                                                  \
+        .name = "store", .arg = "DIR", .word = WORD_FOLDER, .help = "the store ($XDG_DATA_HOME/caisson/store)"         \
+    }
+
+static const struct opt list_opts[] = {STORE_OPT, READ_OPT, {0}};
+
+static const struct opt ingest_opts[] = {
+    STORE_OPT,
+    {.name = "trust",
+     .arg = "PUB",
+     .word = WORD_FILE,
+     .many = true,
+     .help = "public key or root document to check it against (those of the cluster's file); may be given again"},
+    {.name = "enforce-dates", .help = "refuse what has expired or comes from the future, instead of a warning"},
+    {0},
+};
+
+static const struct opt remove_opts[] = {
+    STORE_OPT,
+    {.name = "unused", .help = "remove the blobs that no release has: of an ingest that did not end"},
+    {0},
+};
+
 static const struct opt split_opts[] = {
     {.name = "size", .arg = "SIZE", .help = "most bytes of a part: 700MB, 4GB, 4GiB (4GB, which every FAT holds)"},
     {.name = "out", .arg = "DIR", .word = WORD_FOLDER, .help = "folder for the parts (the current one)"},
@@ -277,12 +301,11 @@ const struct verb verbs[] = {
      .run = run_bundle_inspect,
      .show = show_bundle_inspect},
     {.name = "bundle list",
-     .operands = "FILE",
-     .least = 1,
+     .operands = "[FILE]",
      .most = 1,
      .word = WORD_FILE,
-     .summary = "list a bundle's members and what each is for",
-     .opts = read_opts,
+     .summary = "list a bundle's members and what each is for; without FILE the store's releases",
+     .opts = list_opts,
      .run = run_bundle_list,
      .show = show_bundle_list},
     {.name = "bundle licenses",
@@ -319,6 +342,29 @@ const struct verb verbs[] = {
               "`bundle verify` checks that the bytes are those. Exit status: 0 the same release, 2 another one.\n",
      .run = run_bundle_diff,
      .show = show_bundle_diff},
+    {.name = "bundle ingest",
+     .operands = "SOURCE",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FILE,
+     .summary = "take a release into the store: checked, complete, or not at all",
+     .opts = ingest_opts,
+     .notes = "SOURCE is a bundle, a list of parts, a delta whose other blobs are in the store, or - for standard "
+              "input. It is\n"
+              "read once; what was interrupted goes on where it was. The folder that it ends in, "
+              "STORE/releases/DIGEST, is taken\n"
+              "wherever a bundle is wanted. Exit status: 4 when one signature or byte is not as it was signed, 6 when "
+              "another\n"
+              "caisson writes into the store.\n",
+     .run = run_bundle_ingest,
+     .show = show_bundle_ingest},
+    {.name = "bundle remove",
+     .operands = "[DIGEST]",
+     .most = 1,
+     .summary = "remove a release from the store, and the blobs that only it has",
+     .opts = remove_opts,
+     .run = run_bundle_remove,
+     .show = show_bundle_remove},
     {.name = "bundle split",
      .operands = "FILE",
      .least = 1,

@@ -74,6 +74,15 @@ void show_bundle_delta(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_bundle_join(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_join(FILE *out, const struct cli *x, const struct doc *d);
 
+/* store_verbs.c: the local store */
+struct err *run_bundle_ingest(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_ingest(FILE *out, const struct cli *x, const struct doc *d);
+struct err *run_bundle_remove(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_remove(FILE *out, const struct cli *x, const struct doc *d);
+/* `bundle list` without a file. */
+struct err *run_store_list(struct cli *x, struct doc **ret) ERR_MUST;
+void show_store_list(FILE *out, const struct cli *x, const struct doc *d);
+
 /* sign_verbs.c: keys, root documents, signatures */
 struct err *run_root_create(struct cli *x, struct doc **ret) ERR_MUST;
 struct err *run_root_rotate(struct cli *x, struct doc **ret) ERR_MUST;

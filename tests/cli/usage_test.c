@@ -10,8 +10,8 @@ static void wrong_lines(void **state)
         {{PROGRAM, NULL}, "error: no verb given\n  fix: caisson help lists the verbs\n"},
         {{PROGRAM, "plam"}, "error: there is no verb \"plam\"\n  fix: did you mean \"plan\"?\n"},
         {{PROGRAM, "bundle"},
-         "error: bundle needs one of: build, verify, inspect, list, licenses, sbom, diff, split, held, delta, join, "
-         "sign\n"},
+         "error: bundle needs one of: build, verify, inspect, list, licenses, sbom, diff, ingest, remove, split, "
+         "delta, join, sign\n"},
         {{PROGRAM, "bundle", "biuld"},
          "error: there is no verb \"bundle biuld\"\n  fix: did you mean \"bundle build\"?\n"},
         {{PROGRAM, "plan", "--confg", "x"}, "error: plan has no option --confg\n  fix: did you mean --config?\n"},
@@ -64,7 +64,7 @@ static void help_is_a_result(void **state)
     expect(&two, 0, one.out, "");
     OWN_OUTCOME struct outcome group = RUN(NULL, "help", "bundle");
     expect(&group, 0, NULL, "");
-    has(group.out, "  bundle list FILE ");
+    has(group.out, "  bundle list [FILE] ");
     OWN_OUTCOME struct outcome version = RUN(NULL, "--version");
     expect(&version, 0, "caisson " CAISSON_VERSION "\n", "");
 }

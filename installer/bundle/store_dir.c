@@ -1,0 +1,129 @@
+#include "bundle/store_dir.h"
+
+#include "base/file.h"
+#include "base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+struct err *store_fault(const char *path, struct err *e)
+{
+    int sys = e ? err_errno(e) : 0;
+    if (!sys)
+        return err_wrap(e, "store %s", path);
+    if (sys == ENOSPC || sys == EDQUOT)
+        return err_hint(err_wrap(e, "store %s: E_SPACE", path),
+                        "make room there and run it again: what is complete in the store is kept");
+    return err_hint(err_wrap(e, "store %s: E_STORE", path), "may you write there? --store DIR chooses another folder");
+}
+
+struct err *store_create(int *ret_fd, int dirfd, const char *name)
+{
+    *ret_fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    return *ret_fd < 0 ? err_os(errno, "create %s", name) : NULL;
+}
+
+struct err *store_each(int dirfd, store_visit visit, void *self)
+{
+    struct err *e = NULL;
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return err_os(errno, "read a folder");
+    for (struct dirent *at; !e && (at = readdir(d));)
+        if (strcmp(at->d_name, ".") != 0 && strcmp(at->d_name, "..") != 0)
+            e = visit(self, at->d_name);
+    (void)closedir(d); /* closes fd */
+    return e;
+}
+
+/* ---- open ---- */
+
+/* A folder with other things in it was meant for something else. */
+static struct err *check_foreign(void *self, const char *name)
+{
+    (void)self;
+    if (strcmp(name, "lost+found") == 0)
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "a folder with other things in it, such as %s, and no store", name),
+                    "choose an empty folder, or one that is not there yet: --store DIR");
+}
+
+static struct err *open_folder(struct store_dir *s, bool make)
+{
+    struct stat st;
+    if (make)
+        TRY(file_mkdirs(AT_FDCWD, s->path, 0755));
+    s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->fd < 0 && errno != ENOENT)
+        return err_os(errno, "open");
+    if (s->fd >= 0 && fstatat(s->fd, STORE_FORMAT_FILE, &st, 0) == 0)
+        return NULL;
+    return make ? store_each(s->fd, check_foreign, s)
+                : err_hint(err_new(ERR_USAGE, "no store is there"), "caisson bundle ingest makes one");
+}
+
+/* The file that says what the folder is, is its lock too; it is never replaced. */
+static struct err *take_lock(struct store_dir *s)
+{
+    OWN_BUF struct buf text = {.max = 64};
+    s->lock = openat(s->fd, STORE_FORMAT_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (s->lock < 0)
+        return err_os(errno, "open %s", STORE_FORMAT_FILE);
+    if (flock(s->lock, LOCK_EX | LOCK_NB) < 0)
+        return err_hint(errno == EWOULDBLOCK ? err_new(ERR_REFUSED, "another caisson writes into it")
+                                             : err_os(errno, "lock"),
+                        "wait until it is done");
+    TRY(fd_read_all(s->lock, &text));
+    if (!text.len)
+        return fd_write_all(s->lock, STORE_FORMAT, strlen(STORE_FORMAT));
+    if (strcmp(buf_text(&text), STORE_FORMAT) == 0)
+        return NULL;
+    return err_hint(err_new(ERR_FAILED, "E_STORE: a store of another format"), "it needs a newer caisson than %s",
+                    CAISSON_VERSION);
+}
+
+static struct err *open_inner(int *ret_fd, const struct store_dir *s, const char *name)
+{
+    TRY(file_mkdirs(s->fd, name, 0755));
+    *ret_fd = openat(s->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *ret_fd < 0 ? err_os(errno, "open %s", name) : NULL;
+}
+
+static struct err *open_all(struct store_dir *s, bool make)
+{
+    TRY(open_folder(s, make));
+    TRY(take_lock(s));
+    TRY(open_inner(&s->blobs, s, STORE_BLOBS));
+    TRY(open_inner(&s->releases, s, STORE_RELEASES));
+    TRY(open_inner(&s->tmp, s, STORE_TMP));
+    return NULL;
+}
+
+static struct err *remove_one(void *self, const char *name)
+{
+    const struct store_dir *s = self;
+    return file_remove_tree(s->tmp, name);
+}
+
+struct err *store_dir_open(struct store_dir *s, const char *path, bool make)
+{
+    s->path = path;
+    TRY(store_fault(path, open_all(s, make)));
+    return store_fault(path, store_each(s->tmp, remove_one, s));
+}
+
+void store_dir_done(struct store_dir *s)
+{
+    if (s->tmp >= 0)
+        err_ignore(store_each(s->tmp, remove_one, s)); /* the next one to come does it again */
+    own_close(&s->tmp);
+    own_close(&s->releases);
+    own_close(&s->blobs);
+    own_close(&s->lock);
+    own_close(&s->fd);
+}
