@@ -41,9 +41,6 @@ static struct err *read_index(struct bundle *b)
     return err_wrap(oci_check_index(b->index, b->release), "%s", b->path);
 }
 
-/* What else than a full bundle with all its signatures is accepted. */
-enum accept { ACCEPT_FULL, ACCEPT_DELTA, ACCEPT_TO_SIGN };
-
 static struct err *check_full(const struct bundle *b)
 {
     if (!b->delta)
@@ -52,13 +49,13 @@ static struct err *check_full(const struct bundle *b)
         err_new(ERR_UNTRUSTED, "%s: E_FORMAT: a delta bundle, which has only what an older one lacks", b->path), b);
 }
 
-static struct err *read_head(struct bundle *b, const char *const trust[], size_t n_trust, enum accept accept)
+static struct err *read_head(struct bundle *b, const char *const trust[], size_t n_trust, enum bundle_accept accept)
 {
     OWN(head_done) struct head head = {0};
     TRY(head_read(&head, b->source));
     b->delta = head.delta;
-    TRY(accept == ACCEPT_DELTA ? NULL : check_full(b));
-    TRY(trust_check(&b->who, &head, b->path, trust, n_trust, accept == ACCEPT_TO_SIGN));
+    TRY(accept == BUNDLE_DELTA ? NULL : check_full(b));
+    TRY(trust_check(&b->who, &head, b->path, trust, n_trust, accept == BUNDLE_TO_SIGN));
     b->mtime = head.mtime;
     TRY(digest_hex(b->digest, head.release.at, head.release.len));
     struct err *e = release_parse(&b->release, &head.release);
@@ -81,9 +78,8 @@ struct err *bundle_way_out(struct err *e)
                     "it is not the file that was signed: get it again from where you trust it; nothing of it was used");
 }
 
-/* Takes `source`. */
-static struct err *open_on(struct bundle **ret, struct source *source, const char *const trust[], size_t n_trust,
-                           enum accept accept)
+struct err *bundle_open_source(struct bundle **ret, struct source *source, enum bundle_accept accept,
+                               const char *const trust[], size_t n_trust)
 {
     OWN_SOURCE struct source *own = source;
     OWN_BUNDLE struct bundle *b = calloc(1, sizeof *b);
@@ -99,32 +95,26 @@ static struct err *open_on(struct bundle **ret, struct source *source, const cha
 }
 
 static struct err *open_as(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust,
-                           enum accept accept)
+                           enum bundle_accept accept)
 {
     struct source *source = NULL;
     TRY(source_open(&source, path));
-    return open_on(ret, source, trust, n_trust, accept);
-}
-
-struct err *bundle_open_source(struct bundle **ret, struct source *source, bool delta, const char *const trust[],
-                               size_t n_trust)
-{
-    return open_on(ret, source, trust, n_trust, delta ? ACCEPT_DELTA : ACCEPT_FULL);
+    return bundle_open_source(ret, source, accept, trust, n_trust);
 }
 
 struct err *bundle_open(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
 {
-    return open_as(ret, path, trust, n_trust, ACCEPT_FULL);
+    return open_as(ret, path, trust, n_trust, BUNDLE_FULL);
 }
 
 struct err *bundle_open_delta(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
 {
-    return open_as(ret, path, trust, n_trust, ACCEPT_DELTA);
+    return open_as(ret, path, trust, n_trust, BUNDLE_DELTA);
 }
 
 struct err *bundle_open_to_sign(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
 {
-    return open_as(ret, path, trust, n_trust, ACCEPT_TO_SIGN);
+    return open_as(ret, path, trust, n_trust, BUNDLE_TO_SIGN);
 }
 
 struct err *bundle_look(const struct source *s)

@@ -26,12 +26,14 @@ struct err *bundle_open(struct bundle **ret, const char *path, const char *const
 /* The same, but it may be a delta: a bundle without some of its release's blobs (bundle_blob() says which it has). */
 struct err *bundle_open_delta(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
     ERR_MUST;
+/* What else than a full bundle with all its signatures is accepted. */
+enum bundle_accept { BUNDLE_FULL, BUNDLE_DELTA, BUNDLE_TO_SIGN };
 /*
- * The same from any source, which it takes, also on an error. `delta`: it may be one. Of a source with one pass only
- * the head can be read again and all else once, from front to back.
+ * The same from any source, which it takes, also on an error. Of a source with one pass only the head can be read again
+ * and all else once, from front to back.
  */
-struct err *bundle_open_source(struct bundle **ret, struct source *source, bool delta, const char *const trust[],
-                               size_t n_trust) ERR_MUST;
+struct err *bundle_open_source(struct bundle **ret, struct source *source, enum bundle_accept accept,
+                               const char *const trust[], size_t n_trust) ERR_MUST;
 bool bundle_is_delta(const struct bundle *b);
 /* For those who copy bytes and trust nobody: ERR_UNTRUSTED unless the bytes begin with the head of a bundle. */
 struct err *bundle_look(const struct source *s) ERR_MUST;

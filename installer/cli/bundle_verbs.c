@@ -3,10 +3,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "cli/cache.h"
 #include "cli/passphrase.h"
 #include "doc/schema.h"
 #include "supply/build.h"
 #include "supply/compare.h"
+#include "supply/remote.h"
 #include "supply/sbom_read.h"
 #include "supply/show.h"
 #include "supply/spdx.h"
@@ -39,15 +41,17 @@ void keys_done(struct keys *k)
     cluster_free(k->cluster);
 }
 
-typedef struct err *(*opener)(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust);
-
-/* Opens the i-th operand. */
-static struct err *open_bundle(struct bundle **ret, struct cli *x, int i, opener open)
+/* Opens the i-th operand: a file, a list of parts or a URL. */
+static struct err *open_bundle(struct bundle **ret, struct cli *x, int i, enum bundle_accept accept)
 {
     OWN_KEYS struct keys keys = {0};
+    struct net_choice net;
+    struct source *source = NULL;
     const char *path = args_operand(&x->args, i);
     TRY(keys_choose(&keys, x, path));
-    return open(ret, path, keys.at, keys.n);
+    net_choose(&net, x);
+    TRY(remote_open(&source, path, &net.opts));
+    return bundle_open_source(ret, source, accept, keys.at, keys.n);
 }
 
 bool verify_progress(void *self, uint64_t done, uint64_t total)
@@ -61,7 +65,7 @@ struct err *run_bundle_verify(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
     OWN_STRS struct strs warnings = {0};
-    TRY(open_bundle(&b, x, 0, bundle_open_delta));
+    TRY(open_bundle(&b, x, 0, BUNDLE_DELTA));
     TRY(bundle_dates(b, clock_wall_s(), args_has(&x->args, "enforce-dates") ? NULL : &warnings));
     TRY(bundle_verify(b, verify_progress, x));
     *ret = bundle_receipt(b);
@@ -90,7 +94,7 @@ void show_bundle_verify(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_inspect(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x, 0, bundle_open_to_sign)); /* officers look before they sign */
+    TRY(open_bundle(&b, x, 0, BUNDLE_TO_SIGN)); /* officers look before they sign */
     return show_inspect(ret, b);
 }
 
@@ -105,7 +109,7 @@ struct err *run_bundle_list(struct cli *x, struct doc **ret)
     OWN_BUNDLE struct bundle *b = NULL;
     if (!args_operand(&x->args, 0))
         return run_store_list(x, ret);
-    TRY(open_bundle(&b, x, 0, bundle_open));
+    TRY(open_bundle(&b, x, 0, BUNDLE_FULL));
     return show_list(ret, b);
 }
 
@@ -120,7 +124,7 @@ void show_bundle_list(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_licenses(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x, 0, bundle_open));
+    TRY(open_bundle(&b, x, 0, BUNDLE_FULL));
     *ret = show_licenses(b);
     return NULL;
 }
@@ -142,7 +146,7 @@ struct err *run_bundle_sbom(struct cli *x, struct doc **ret)
         return err_hint(err_new(ERR_USAGE, "there is no format \"%s\"", format),
                         near ? "did you mean %s?" : "cyclonedx or spdx%s", near ? near : "");
     }
-    TRY(open_bundle(&b, x, 0, bundle_open));
+    TRY(open_bundle(&b, x, 0, BUNDLE_FULL));
     TRY(sbom_read(&sbom, b));
     if (str_eq(format, formats[1]))
         return spdx_from(ret, sbom);
@@ -164,8 +168,8 @@ void show_json(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_diff(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *a = NULL, *b = NULL;
-    TRY(open_bundle(&a, x, 0, bundle_open));
-    TRY(open_bundle(&b, x, 1, bundle_open));
+    TRY(open_bundle(&a, x, 0, BUNDLE_FULL));
+    TRY(open_bundle(&b, x, 1, BUNDLE_FULL));
     TRY(compare_releases(ret, a, b));
     x->exit = doc_int(*ret, "changes", 0) ? EXIT_DIFFERENT : 0;
     return NULL;
@@ -200,15 +204,9 @@ static struct err *keep(const char **ret, struct build *b, char *s)
 
 static struct err *choose_cache(struct build *b, const struct args *a)
 {
-    const char *given = args_text(a, "cache", getenv("CAISSON_CACHE"));
-    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (given && *given)
-        return keep(&b->o.cache, b, strdup(given));
-    if (xdg && *xdg)
-        return keep(&b->o.cache, b, str_fmt("%s/caisson", xdg));
-    if (home && *home)
-        return keep(&b->o.cache, b, str_fmt("%s/.cache/caisson", home));
-    return err_new(ERR_USAGE, "no folder for the cache: give --cache DIR");
+    char *cache = NULL;
+    TRY(cache_choose(&cache, a));
+    return keep(&b->o.cache, b, cache);
 }
 
 /* "minimal" is profiles/minimal.yaml; what has a slash or ends in .yaml is a file. */

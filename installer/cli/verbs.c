@@ -79,7 +79,17 @@ static const struct opt build_opts[] = {
         .help = "public key to check it against (those of the cluster's file); may be given again"                     \
     }
 
-static const struct opt read_opts[] = {READ_OPT, {0}};
+/* How the outside is reached. */
+#define NET_OPTS                                                                                                       \
+    {.name = "ca",                                                                                                     \
+     .arg = "HOST=FILE",                                                                                               \
+     .many = true,                                                                                                     \
+     .help = "trust the CAs in this PEM file, and no others, for that host; may be given again"},                      \
+    {                                                                                                                  \
+        .name = "proxy", .arg = "URL", .help = "proxy (https_proxy, http_proxy and no_proxy of the environment)"       \
+    }
+
+static const struct opt read_opts[] = {READ_OPT, NET_OPTS, {0}};
 
 static const struct opt sbom_opts[] = {
     {.name = "format", .arg = "FORMAT", .word = WORD_SBOM, .help = "cyclonedx or spdx (cyclonedx)"},
@@ -88,6 +98,7 @@ static const struct opt sbom_opts[] = {
      .word = WORD_FILE,
      .many = true,
      .help = "public key or root document to check it against (those of the cluster's file); may be given again"},
+    NET_OPTS,
     {0},
 };
 
@@ -98,6 +109,19 @@ static const struct opt verify_opts[] = {
      .many = true,
      .help = "public key or root document to check it against (those of the cluster's file); may be given again"},
     {.name = "enforce-dates", .help = "refuse what has expired or comes from the future, instead of a warning"},
+    NET_OPTS,
+    {0},
+};
+
+static const struct opt fetch_opts[] = {
+    {.name = "profile", .arg = "NAME", .help = "whose lock it is: CACHE/lock/NAME.lock.json (minimal)"},
+    {.name = "lock", .arg = "FILE", .word = WORD_FILE, .help = "the lock itself"},
+    {.name = "cache", .arg = "DIR", .word = WORD_FOLDER, .help = "folder to fill ($CAISSON_CACHE)"},
+    {.name = "mirror",
+     .arg = "FROM=TO",
+     .many = true,
+     .help = "try addresses that begin with FROM at TO first; may be given again"},
+    NET_OPTS,
     {0},
 };
 
@@ -280,18 +304,32 @@ const struct verb verbs[] = {
      .opts = build_opts,
      .run = run_bundle_build,
      .show = show_bundle_build},
+    {.name = "bundle fetch",
+     .operands = "",
+     .summary = "download what a lock names and the cache lacks",
+     .opts = fetch_opts,
+     .notes = "Each file has its name only when size and digest are those of the lock. Run it again after a cut: what "
+              "came is kept.\n"
+              "Mirrors may be plain http: the digest decides. Exit status: 1 entries have no address (scripts/payloads "
+              "makes\n"
+              "them), 3 no source gives a file, 4 a source gives other bytes than locked.\n",
+     .run = run_bundle_fetch,
+     .show = show_bundle_fetch},
     {.name = "bundle verify",
-     .operands = "FILE",
+     .operands = "FILE|URL",
      .least = 1,
      .most = 1,
      .word = WORD_FILE,
      .summary = "check a bundle's signatures and every byte",
      .opts = verify_opts,
-     .notes = "Exit status: 4 when one signature or byte is not as it was signed.\n",
+     .notes =
+         "A URL of http or https is read by ranges, never stored; so do inspect, list, licenses, sbom and diff. Exit "
+         "status:\n"
+         "3 when it cannot be had, 4 when one signature or byte is not as it was signed.\n",
      .run = run_bundle_verify,
      .show = show_bundle_verify},
     {.name = "bundle inspect",
-     .operands = "FILE",
+     .operands = "FILE|URL",
      .least = 1,
      .most = 1,
      .word = WORD_FILE,
@@ -309,7 +347,7 @@ const struct verb verbs[] = {
      .run = run_bundle_list,
      .show = show_bundle_list},
     {.name = "bundle licenses",
-     .operands = "FILE",
+     .operands = "FILE|URL",
      .least = 1,
      .most = 1,
      .word = WORD_FILE,
@@ -319,7 +357,7 @@ const struct verb verbs[] = {
      .run = run_bundle_licenses,
      .show = show_bundle_licenses},
     {.name = "bundle sbom",
-     .operands = "FILE",
+     .operands = "FILE|URL",
      .least = 1,
      .most = 1,
      .word = WORD_FILE,

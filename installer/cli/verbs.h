@@ -2,6 +2,7 @@
 #pragma once
 #include "cli/cli.h"
 #include "cluster/cluster.h"
+#include "supply/net.h"
 
 enum { TRUST_MAX = 32 };
 
@@ -82,6 +83,15 @@ void show_bundle_remove(FILE *out, const struct cli *x, const struct doc *d);
 /* `bundle list` without a file. */
 struct err *run_store_list(struct cli *x, struct doc **ret) ERR_MUST;
 void show_store_list(FILE *out, const struct cli *x, const struct doc *d);
+/* fetch_verb.c */
+struct err *run_bundle_fetch(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_fetch(FILE *out, const struct cli *x, const struct doc *d);
+/* The net as --mirror, --ca and --proxy say, where the verb has them. */
+struct net_choice {
+    const char *mirrors[NET_MIRRORS_MAX], *cas[NET_CAS_MAX];
+    struct net_opts opts;
+};
+void net_choose(struct net_choice *ret, struct cli *x);
 
 /* sign_verbs.c: keys, root documents, signatures */
 struct err *run_root_create(struct cli *x, struct doc **ret) ERR_MUST;

@@ -158,10 +158,20 @@ static struct err *check_effect(const struct doc *v)
                     "one of NoSchedule, PreferNoSchedule, NoExecute");
 }
 
+/* Files here: what is installed must not depend on what a server gives at that moment. */
+static struct err *check_path(const struct doc *v)
+{
+    TRY(check_plain(v));
+    if (!strstr(v->text, "://"))
+        return NULL;
+    return err_hint(doc_err(ERR_USAGE, v, "%s: an address; it must be a file here", v->key ? v->key : "entry"),
+                    "bring it here first: caisson bundle ingest URL says what to write for a release");
+}
+
 static struct err *check_paths(const struct doc *list)
 {
     DOC_EACH (v, list)
-        TRY(check_plain(v));
+        TRY(check_path(v));
     return NULL;
 }
 
@@ -255,7 +265,7 @@ static const struct field defaults_fields[] = {
     {0},
 };
 static const struct field spec_fields[] = {
-    {"release", DOC_STRING, .required = true, .check = check_plain},
+    {"release", DOC_STRING, .required = true, .check = check_path},
     {"addons", DOC_LIST, .elem = DOC_STRING, .check = check_paths},
     {"trust", DOC_LIST, .required = true, .elem = DOC_STRING, .check = check_path_list},
     {"profile", DOC_STRING, .required = true, .check = check_dns_name},

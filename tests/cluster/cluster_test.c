@@ -192,6 +192,8 @@ static void bad_values(void **state)
         {1, "apiVersion: caisson.dev/v2", "1:13: apiVersion: not one that this caisson reads", "caisson.dev/v1"},
         {2, "kind: Component", "2:7: kind: must be Cluster", NULL},
         {5, "  release: \"\"", "5:12: release: empty", NULL},
+        {5, "  release: https://dl.example/a.csn.tar", "5:12: release: an address; it must be a file here",
+         "caisson bundle ingest"},
         {6, "  trust: [\"\"]", "6:11: entry: empty", NULL},
         {6, "  trust: [a.pub]\n  addons: [\"a\\nb\"]", "7:12: entry: a control character in the value", NULL},
         {6, "  trust: [a.pub]\n  addons: [\"\"]", "7:12: entry: empty", NULL},

@@ -19,6 +19,7 @@ END = b"0\r\n\r\n"
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *args):
         pass
@@ -119,6 +120,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(data, "cut50000" if count == 1 else "ok", '"one"' if count == 1 else '"two"')
         elif mode == "mixes":  # the same, and If-Range is not looked at
             self.send(data, "cut50000" if count == 1 else "ignores", '"one"' if count == 1 else '"two"')
+        elif mode == "replaced":  # another version from the second request on
+            self.send(data, "ok", '"one"' if count == 1 else '"two"')
         elif mode == "grows":
             self.send(data, "cut50000" if count == 1 else "ok", '"one"', total=count - 1)
         elif mode == "longer":

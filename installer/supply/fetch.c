@@ -1,0 +1,265 @@
+#include "supply/fetch.h"
+
+#include "base/file.h"
+#include "crypt/digest.h"
+#include "pack/member.h"
+#include "supply/download.h"
+#include "supply/fetch_list.h"
+#include "supply/lock.h"
+#include "supply/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+enum { AT_ONCE = 3 };
+
+/* One run; what its threads share. */
+struct run {
+    const struct fetch_opts *opts;
+    fetch_says says;
+    void *self;
+    struct fetch_list list;
+    pthread_mutex_t mutex; /* for all below */
+    size_t next;
+    uint64_t done;
+    size_t failures;
+    struct err *failure; /* the first, but one of trust goes before one of transport */
+    struct doc *files;   /* borrowed from the result */
+};
+
+static void run_done(struct run *r)
+{
+    fetch_list_done(&r->list);
+    err_free(r->failure);
+}
+
+/* ---- what happens to one entry ---- */
+
+/* Progress of one entry. */
+struct mark {
+    struct run *run;
+    const struct fetch_item *item;
+    uint64_t done; /* under the run's mutex */
+};
+
+static void progress(void *self, int64_t bytes)
+{
+    struct mark *m = self;
+    struct run *r = m->run;
+    (void)pthread_mutex_lock(&r->mutex);
+    m->done = (uint64_t)((int64_t)m->done + bytes);
+    r->done = (uint64_t)((int64_t)r->done + bytes);
+    uint64_t one = m->done, all = r->done;
+    (void)pthread_mutex_unlock(&r->mutex);
+    r->says(r->self, FETCH_RUNS, fetch_id(m->item), "fetch", one, fetch_size(m->item));
+    r->says(r->self, FETCH_RUNS, NULL, "fetch", all, r->list.bytes);
+}
+
+static void settle(struct run *r, const struct fetch_item *item, struct err *e)
+{
+    const char *id = fetch_id(item);
+    if (e && err_kind(e) == ERR_UNTRUSTED)
+        e = err_wrap(e, "E_LOCK");
+    e = err_wrap(e, "%s", id);
+    if (e && err_kind(e) != ERR_CANCELLED)
+        r->says(r->self, FETCH_FAILED, id, err_text(e), 0, 0);
+    (void)pthread_mutex_lock(&r->mutex);
+    r->failures += e != NULL;
+    bool worse = e && r->failure && err_kind(e) == ERR_UNTRUSTED && err_kind(r->failure) != ERR_UNTRUSTED;
+    if (e && (!r->failure || worse)) {
+        err_free(r->failure);
+        r->failure = TAKE(e);
+    }
+    (void)pthread_mutex_unlock(&r->mutex);
+    err_free(e);
+}
+
+static void note_file(struct run *r, const struct fetch_item *item, const char *from, uint64_t kept)
+{
+    char size[24];
+    OWN_FREE char *text = NULL;
+    str_size(size, fetch_size(item));
+    (void)pthread_mutex_lock(&r->mutex);
+    struct doc *d = doc_add(r->files, doc_new_map());
+    doc_set_text(d, "id", fetch_id(item));
+    doc_set_text(d, "sha256", fetch_sha256(item));
+    doc_set_int(d, "size", (int64_t)fetch_size(item));
+    doc_set_text(d, "url", from);
+    doc_set_int(d, "kept", (int64_t)kept);
+    (void)pthread_mutex_unlock(&r->mutex);
+    text = str_fmt("%s from %s", size, from);
+    r->says(r->self, FETCH_DONE, fetch_id(item), text ? text : size, fetch_size(item), fetch_size(item));
+}
+
+static struct err *fetch_one(struct run *r, const struct fetch_item *item)
+{
+    OWN_STRS struct strs urls = {0};
+    struct mark mark = {.run = r, .item = item};
+    struct download_result got;
+    struct download want = {.path = item->path,
+                            .urls = &urls,
+                            .size = fetch_size(item),
+                            .sha256 = fetch_sha256(item),
+                            .progress = progress,
+                            .self = &mark};
+    TRY(net_sources(&urls, r->opts->net, doc_get(item->entry, "urls")));
+    TRY(download(&got, &want, r->opts->net));
+    note_file(r, item, got.url, got.kept);
+    return NULL;
+}
+
+/* ---- a few at once ---- */
+
+static const struct fetch_item *take_item(struct run *r)
+{
+    const struct fetch_item *item = NULL;
+    (void)pthread_mutex_lock(&r->mutex);
+    while (!item && r->next < r->list.n) {
+        item = &r->list.at[r->next++];
+        item = item->how == FETCH_DOWNLOAD ? item : NULL;
+    }
+    (void)pthread_mutex_unlock(&r->mutex);
+    return item;
+}
+
+static void *work(void *self)
+{
+    struct run *r = self;
+    for (const struct fetch_item *item; (item = take_item(r));)
+        settle(r, item, fetch_one(r, item));
+    return NULL;
+}
+
+static void fetch_all(struct run *r)
+{
+    pthread_t threads[AT_ONCE];
+    size_t n = 0;
+    while (n < AT_ONCE && pthread_create(&threads[n], NULL, work, r) == 0)
+        n++;
+    if (n == 0)
+        (void)work(r); /* it takes longer */
+    for (size_t i = 0; i < n; i++)
+        (void)pthread_join(threads[i], NULL);
+}
+
+/* ---- files out of archives ---- */
+
+static struct err *check_member(const struct fetch_item *item, int fd)
+{
+    char hex[DIGEST_HEX];
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return err_os(errno, "%s", item->path);
+    TRY(digest_fd(hex, fd, NULL));
+    if (str_eq(hex, fetch_sha256(item)))
+        return NULL;
+    return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: sha256 is %s, wanted %s", hex, fetch_sha256(item)),
+                    "the lock does not fit its own archive: make it again");
+}
+
+static struct err *extract(struct run *r, const struct fetch_item *item, const char *archive)
+{
+    OWN_OUTPUT struct output out = {.fd = -1};
+    OWN_FD int in = open(archive, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (in < 0)
+        return err_os(errno, "%s", archive);
+    TRY(output_open(&out, item->path, fetch_size(item)));
+    OWN_FD int back = open(out.tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (back < 0)
+        return err_os(errno, "%s", out.tmp);
+    TRY(member_extract(in, doc_text(item->entry, "from.member"), fetch_size(item), out.fd));
+    TRY(check_member(item, back));
+    TRY(output_commit(&out));
+    progress(&(struct mark){.run = r, .item = item}, (int64_t)fetch_size(item));
+    note_file(r, item, doc_text(item->entry, "from.archive"), 0);
+    return NULL;
+}
+
+static struct err *extract_all(struct run *r, const struct doc *lock)
+{
+    for (size_t i = 0; i < r->list.n; i++) {
+        const struct fetch_item *item = &r->list.at[i];
+        if (item->how != FETCH_EXTRACT)
+            continue;
+        const struct doc *archive = lock_entry(lock, doc_text(item->entry, "from.archive"));
+        OWN_FREE char *path = str_fmt("%s/blobs/sha256/%s", r->opts->cache, doc_text(archive, "sha256"));
+        TRY(cancel_check(r->opts->net->way.cancel));
+        if (path && file_exists(AT_FDCWD, path)) /* else its own failure is known already */
+            settle(r, item, extract(r, item, path));
+    }
+    return NULL;
+}
+
+/* ---- all of it ---- */
+
+static void list_missing(struct doc *result, const struct run *r)
+{
+    struct doc *missing = doc_set(result, "missing", doc_new_list());
+    int64_t present = 0;
+    for (size_t i = 0; i < r->list.n; i++) {
+        const struct fetch_item *item = &r->list.at[i];
+        present += item->how == FETCH_PRESENT;
+        if (item->how != FETCH_NOWHERE && item->how != FETCH_IMAGE)
+            continue;
+        struct doc *d = doc_add(missing, doc_new_map());
+        doc_set_text(d, "id", fetch_id(item));
+        doc_set_text(d, "sha256", fetch_sha256(item));
+        doc_set_int(d, "size", (int64_t)fetch_size(item));
+        doc_set_text(d, "way", item->how == FETCH_IMAGE ? "caisson bundle lock" : "scripts/payloads");
+    }
+    doc_set_int(result, "entries", (int64_t)r->list.n);
+    doc_set_int(result, "present", present);
+}
+
+static struct err *outcome(struct run *r, const struct doc *result)
+{
+    size_t missing = doc_len(doc_get(result, "missing"));
+    if (r->failures > 1)
+        return err_wrap(TAKE(r->failure), "%zu files failed; the first", r->failures);
+    if (r->failure)
+        return TAKE(r->failure);
+    if (!missing)
+        return NULL;
+    return err_hint(err_new(ERR_FAILED,
+                            "%s: E_MISSING: %zu of %zu entries have no address, and the cache lacks their "
+                            "bytes; the first is %s",
+                            r->opts->lock, missing, r->list.n, doc_text(doc_get(result, "missing")->child, "id")),
+                    "they are made here: scripts/payloads --profile NAME");
+}
+
+static struct err *check_space(const struct run *r, const char *folder)
+{
+    OWN_FD int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_os(errno, "%s", folder);
+    return err_hint(output_space(fd, r->opts->cache, r->list.bytes), "make room, or choose another folder: --cache");
+}
+
+static struct err *fetch(struct run *r, const struct doc *lock, struct doc *result)
+{
+    OWN_FREE char *folder = str_fmt("%s/blobs/sha256", r->opts->cache);
+    if (!folder)
+        return err_os(ENOMEM, "%s", r->opts->cache);
+    TRY_CTX(file_mkdirs(AT_FDCWD, folder, 0755), "cache");
+    TRY(fetch_list_make(&r->list, lock, r->opts, r->says, r->self));
+    list_missing(result, r);
+    r->files = doc_set(result, "files", doc_new_list());
+    TRY(check_space(r, folder));
+    fetch_all(r);
+    TRY(extract_all(r, lock));
+    doc_set_int(result, "fetched", (int64_t)doc_len(r->files));
+    doc_set_int(result, "bytes", (int64_t)r->done);
+    return outcome(r, result);
+}
+
+struct err *bundle_fetch(struct doc **ret, const struct fetch_opts *o, fetch_says says, void *self)
+{
+    OWN(run_done) struct run r = {.opts = o, .says = says, .self = self, .mutex = PTHREAD_MUTEX_INITIALIZER};
+    OWN_BUF struct buf text = {0};
+    OWN_DOC struct doc *lock = NULL;
+    TRY(lock_load(&lock, &text, o->lock));
+    *ret = doc_new_map();
+    doc_set_text(*ret, "lock", o->lock);
+    doc_set_text(*ret, "cache", o->cache);
+    return fetch(&r, lock, *ret);
+}
