@@ -12,12 +12,6 @@ enum { CONNECT_MS = 15000, REDIRECTS_MAX = 8, BUFFER = 256 << 10, IGNORED_MAX = 
 
 /* ---- the head of an answer ---- */
 
-static const char *header(const struct attempt *a, const char *name)
-{
-    struct curl_header *h = NULL;
-    return curl_easy_header(a->conn->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? h->value : NULL;
-}
-
 static struct err *changed(struct attempt *a, const char *how)
 {
     a->found->changed = true;
@@ -27,7 +21,7 @@ static struct err *changed(struct attempt *a, const char *how)
 
 static struct err *check_encoding(const struct attempt *a)
 {
-    const char *encoding = header(a, "Content-Encoding");
+    const char *encoding = http_header(a->conn, "Content-Encoding");
     if (!encoding || strcasecmp(encoding, "identity") == 0)
         return NULL;
     return err_hint(err_new(ERR_UNREACHABLE, "E_SRC_SIZE: sent as %s, not as the file's own bytes", encoding),
@@ -52,7 +46,7 @@ static struct err *check_total(struct attempt *a, uint64_t total)
 /* A strong validator (RFC 9110, 8.8.3) that an If-Range may carry. */
 static void note_etag(struct attempt *a)
 {
-    const char *etag = header(a, "ETag");
+    const char *etag = http_header(a->conn, "ETag");
     size_t n = etag ? strlen(etag) : 0;
     if (n >= 2 && n < HTTP_ETAG_MAX && etag[0] == '"' && etag[n - 1] == '"' && !memchr(etag + 1, '"', n - 2))
         memcpy(a->found->etag, etag, n + 1);
@@ -103,7 +97,7 @@ static uint64_t range_end(const struct attempt *a, uint64_t total)
 
 static struct err *wrong_range(const struct attempt *a)
 {
-    const char *text = header(a, "Content-Range");
+    const char *text = http_header(a->conn, "Content-Range");
     return err_hint(err_new(ERR_UNREACHABLE, "E_SRC_RANGE: asked for the bytes from %llu on, the answer says \"%s\"",
                             (unsigned long long)a->at, text ? text : ""),
                     "that server's ranges cannot be relied on: take another one");
@@ -111,7 +105,7 @@ static struct err *wrong_range(const struct attempt *a)
 
 static struct err *check_etag(struct attempt *a)
 {
-    const char *etag = header(a, "ETag");
+    const char *etag = http_header(a->conn, "ETag");
     return *a->found->etag && etag && strcmp(etag, a->found->etag) != 0 ? changed(a, "it has another ETag") : NULL;
 }
 
@@ -119,7 +113,7 @@ static struct err *read_partial(struct attempt *a)
 {
     struct content_range r = {0};
     TRY(check_encoding(a));
-    if (!parse_range(&r, header(a, "Content-Range")) || r.first != a->at)
+    if (!parse_range(&r, http_header(a->conn, "Content-Range")) || r.first != a->at)
         return wrong_range(a);
     TRY(check_etag(a));
     TRY(check_total(a, r.total));
@@ -157,7 +151,7 @@ static struct err *read_whole(struct attempt *a)
  */
 static struct err *read_unsatisfied(struct attempt *a)
 {
-    const char *text = header(a, "Content-Range"), *p = text;
+    const char *text = http_header(a->conn, "Content-Range"), *p = text;
     uint64_t total = 0;
     bool good = p && strncasecmp(p, "bytes */", 8) == 0;
     p += good ? 8 : 0;
@@ -174,13 +168,11 @@ static struct err *read_unsatisfied(struct attempt *a)
 
 static struct err *read_refusal(struct attempt *a, long status)
 {
-    curl_off_t wait = 0;
     if (status == 407)
         return err_hint(err_new(ERR_UNREACHABLE, "E_SRC_PROXY: the proxy wants a name and a password (407)"),
                         "put them into https_proxy in the environment, or name another proxy: --proxy URL");
     a->again = status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
-    (void)curl_easy_getinfo(a->conn->easy, CURLINFO_RETRY_AFTER, &wait);
-    a->wait_s = a->again ? (int64_t)wait : 0;
+    a->wait_s = a->again ? http_retry_after(a->conn) : 0;
     return err_hint(err_new(ERR_UNREACHABLE, "E_SRC_HTTP: the server says %ld", status),
                     status == 401 || status == 403 ? "it does not give the file to everybody: take another source"
                     : a->again                     ? "try again later, or take another source"
@@ -301,19 +293,11 @@ static struct err *ended(struct attempt *a, CURLcode rc)
 
 /* ---- the request ---- */
 
-static const char *ca_of(const struct http_way *way, const char *host)
-{
-    for (size_t i = 0; i < way->n_cas; i++)
-        if (strcmp(way->cas[i].host, host) == 0)
-            return way->cas[i].pem;
-    return NULL;
-}
-
-static CURLcode set_options(struct attempt *a, const char *url, const char *host)
+static CURLcode set_options(struct attempt *a, const char *url)
 {
     struct http *h = a->conn;
     const struct http_way *way = a->way;
-    CURLcode rc = http_set_trust(h, ca_of(way, host));
+    CURLcode rc = http_set_trust(h, http_ca_of(way, url));
     SET(h, rc, CURLOPT_URL, url);
     SET(h, rc, CURLOPT_NOSIGNAL, 1L);
     SET(h, rc, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -362,7 +346,7 @@ static void forget_answer(struct attempt *a)
     a->wait_s = 0;
 }
 
-static struct err *request(struct attempt *a, const char *url, const struct http_url *to, bool authorized)
+static struct err *request(struct attempt *a, const char *url, bool authorized)
 {
     OWN(http_slist_free) struct curl_slist *headers = NULL;
     struct http *h = a->conn;
@@ -371,7 +355,7 @@ static struct err *request(struct attempt *a, const char *url, const struct http
     curl_easy_reset(h->easy);
     *h->reason = '\0';
     TRY(make_headers(&headers, a, authorized));
-    rc = set_options(a, url, to->host);
+    rc = set_options(a, url);
     SET(h, rc, CURLOPT_HTTPHEADER, headers);
     if (rc != CURLE_OK)
         return err_new(ERR_FAILED, "set up: %s", curl_easy_strerror(rc));
@@ -391,17 +375,10 @@ static struct err *check_redirect(const struct http_url *start, const struct htt
                     "take a source that stays in https");
 }
 
-/* Where the answer leads, in new memory, or NULL. */
-static char *location(const struct attempt *a)
-{
-    char *to = NULL;
-    (void)curl_easy_getinfo(a->conn->easy, CURLINFO_REDIRECT_URL, &to);
-    return to ? strdup(to) : NULL;
-}
-
 static struct err *next_hop(const struct attempt *a, const struct http_url *start, char **url, struct http_url *at)
 {
-    OWN_FREE char *to = location(a);
+    const char *told = http_redirect(a->conn);
+    OWN_FREE char *to = told ? strdup(told) : NULL;
     if (!to)
         return err_new(ERR_UNREACHABLE, "E_SRC_REDIRECT: a redirect to nowhere");
     http_url_done(at);
@@ -423,7 +400,7 @@ struct err *attempt_run(struct attempt *a)
     TRY(http_url_parse(&start, url));
     TRY(http_url_parse(&at, url));
     for (int hops = 0; hops <= REDIRECTS_MAX; hops++) {
-        struct err *e = request(a, url, &at, str_eq(start.origin, at.origin));
+        struct err *e = request(a, url, str_eq(start.origin, at.origin));
         if (e)
             return str_eq(start.origin, at.origin) ? e : err_wrap(e, "redirected to %s", at.origin);
         if (!a->redirect)

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "http/inside.h"
+#include "http/url.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -131,9 +132,20 @@ CURLcode http_set_trust(struct http *h, const char *ca_pem)
     return rc == CURLE_OK ? http_set_pem(h, CURLOPT_CAINFO_BLOB, ca_pem) : rc;
 }
 
+const char *http_ca_of(const struct http_way *way, const char *url)
+{
+    OWN_URL struct http_url parts = {0};
+    struct err *e = http_url_parse(&parts, url);
+    const char *pem = NULL;
+    for (size_t i = 0; !e && !pem && i < way->n_cas; i++)
+        pem = strcmp(way->cas[i].host, parts.host) == 0 ? way->cas[i].pem : NULL;
+    err_ignore(e); /* the transfer itself says what is wrong with the URL */
+    return pem;
+}
+
 static CURLcode set_tls(struct http *h, const struct http_call *call)
 {
-    CURLcode rc = http_set_trust(h, call->ca_pem);
+    CURLcode rc = http_set_trust(h, call->way ? http_ca_of(call->way, call->url) : call->ca_pem);
     if (rc == CURLE_OK)
         rc = http_set_pem(h, CURLOPT_SSLCERT_BLOB, call->cert_pem);
     if (rc == CURLE_OK)
@@ -166,8 +178,12 @@ static CURLcode set_limits(struct http *h, const struct http_call *call)
     CURLcode rc = CURLE_OK;
     long timeout = call->timeout_ms ? (long)call->timeout_ms : HTTP_TIMEOUT_MS;
     SET(h, rc, CURLOPT_NOSIGNAL, 1L);
-    SET(h, rc, CURLOPT_PROXY, "");
-    SET(h, rc, CURLOPT_NOPROXY, "*");
+    if (!call->way) {
+        SET(h, rc, CURLOPT_PROXY, "");
+        SET(h, rc, CURLOPT_NOPROXY, "*");
+    } else if (call->way->proxy) {
+        SET(h, rc, CURLOPT_PROXY, call->way->proxy);
+    }
     SET(h, rc, CURLOPT_PROTOCOLS_STR, "http,https");
     SET(h, rc, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(h, rc, CURLOPT_CONNECTTIMEOUT_MS, timeout > 0 && timeout < CONNECT_MS ? timeout : (long)CONNECT_MS);
@@ -323,4 +339,26 @@ struct err *http_save(struct buf *error_body, long *ret_status, const struct htt
 {
     OWN(sink_done) struct sink k = {.body = error_body, .fd = fd, .max = call->max_body};
     return call_run(conn, call, &k, ret_status);
+}
+
+/* ---- heads ---- */
+
+const char *http_header(const struct http *conn, const char *name)
+{
+    struct curl_header *h = NULL;
+    return curl_easy_header(conn->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? h->value : NULL;
+}
+
+const char *http_redirect(const struct http *conn)
+{
+    char *to = NULL;
+    (void)curl_easy_getinfo(conn->easy, CURLINFO_REDIRECT_URL, &to);
+    return to;
+}
+
+int64_t http_retry_after(const struct http *conn)
+{
+    curl_off_t seconds = 0;
+    (void)curl_easy_getinfo(conn->easy, CURLINFO_RETRY_AFTER, &seconds);
+    return seconds;
 }

@@ -17,6 +17,7 @@
 
 /* A connection with its memory of the server; for one thread at a time. */
 struct http;
+struct http_way;
 
 struct err *http_new(struct http **ret) ERR_MUST;
 void http_free(struct http *h);
@@ -37,6 +38,7 @@ struct http_call {
     int64_t timeout_ms; /* of the whole call; 0: HTTP_TIMEOUT_MS, negative: none (a silent peer still ends it) */
     size_t max_body;    /* 0: HTTP_BODY_MAX */
     const struct cancel *cancel;
+    const struct http_way *way; /* range.h: proxy and trust anchors by host, in place of `ca_pem`; NULL: no proxy */
 };
 
 /*
@@ -45,6 +47,12 @@ struct http_call {
  * large; ERR_CANCELLED.
  */
 struct err *http_do(struct buf *body, long *ret_status, const struct http_call *call, struct http *conn) ERR_MUST;
+/* Of the last answer, all borrowed until the next call: the first header of that name, or NULL; */
+const char *http_header(const struct http *conn, const char *name);
+/* where it sends, as a whole URL, or NULL; */
+const char *http_redirect(const struct http *conn);
+/* seconds to wait before the next try (Retry-After), or 0. */
+int64_t http_retry_after(const struct http *conn);
 
 /* One line of an answer, without its end. *ret_stop set ends the call without error. */
 typedef struct err *http_line_fn(void *arg, const char *line, size_t n, bool *ret_stop);

@@ -1,6 +1,6 @@
 /* inside: the struct behind http.h, for the files of this room. Private to http/. */
 #pragma once
-#include "http/http.h"
+#include "http/range.h"
 
 #include <curl/curl.h>
 
@@ -21,6 +21,8 @@ struct http {
 CURLcode http_set_pem(struct http *h, CURLoption option, const char *pem);
 /* Only these trust anchors, not the system's; NULL: the system's. TLS 1.2 at least. */
 CURLcode http_set_trust(struct http *h, const char *ca_pem);
+/* The trust anchors for the URL's host, or NULL: the system's. Borrowed. */
+const char *http_ca_of(const struct http_way *way, const char *url);
 /* Runs the transfer that is set up; how it ended into *ret. ERR_CANCELLED, ERR_FAILED. */
 struct err *http_perform(struct http *h, const struct cancel *cancel, CURLcode *ret) ERR_MUST;
 void http_slist_free(struct curl_slist **l);

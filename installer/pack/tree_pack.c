@@ -238,7 +238,8 @@ static struct err *put_body(struct packer *p, const struct item *it)
     }
     TRY(sha256_hex(hash, digest));
     if (f->sha256 && strcmp(f->sha256, digest) != 0)
-        return err_new(ERR_UNTRUSTED, "E_DIGEST: %s: sha256 is %s, wanted %s", f->source, digest, f->sha256);
+        return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: %s: sha256 is %s, wanted %s", f->source, digest, f->sha256),
+                        "delete that file, and fetch or make it again");
     return NULL;
 }
 

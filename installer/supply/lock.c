@@ -222,6 +222,8 @@ struct err *lock_parse(struct doc **ret, const char *file, const void *p, size_t
     struct err *e = doc_json(&lock, file, p, n);
     if (!e)
         e = check(lock, file);
+    if (e && !err_hint_text(e))
+        e = err_hint(e, "find out who changed it; without it, caisson bundle lock makes it anew");
     if (e)
         return err_as(err_wrap(e, "E_LOCK"), ERR_UNTRUSTED);
     *ret = TAKE(lock);

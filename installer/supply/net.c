@@ -40,9 +40,9 @@ static struct err *ca_usage(const char *text, const char *why)
 
 static struct err *add_ca(struct net *n, const char *text)
 {
-    const char *file = strchr(text, '=');
+    const char *file = strchr(text, '='), *slash = strchr(text, '/');
     OWN_BUF struct buf pem = {.max = CA_BYTES_MAX};
-    if (!file || file == text || strpbrk(text, "/") < file || n->way.n_cas == NET_CAS_MAX)
+    if (!file || file == text || (slash && slash < file) || n->way.n_cas == NET_CAS_MAX)
         return ca_usage(text, n->way.n_cas == NET_CAS_MAX ? "too many of them" : "not HOST=FILE");
     struct err *e = file_read(&pem, AT_FDCWD, file + 1);
     if (e)

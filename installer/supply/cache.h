@@ -1,0 +1,20 @@
+/* cache: bytes by their digest, CACHE/blobs/sha256/<hex>; a file there is whole. Private to supply/. */
+#pragma once
+#include "supply/net.h"
+
+struct payload {
+    char sha256[65];
+    uint64_t size;
+};
+
+/* Path of the blob, new memory; NULL without memory. */
+char *cache_path(const char *cache, const char *hex);
+/* True when the bytes are there; a file of that name with other ones is as good as none. */
+bool cache_has(const char *cache, const char *hex, uint64_t size);
+/* Keeps bytes whose digest is `hex`. */
+struct err *cache_put(const char *cache, const char *hex, const void *p, size_t n) ERR_MUST;
+/* Keeps what is at `url` (1 to `max` bytes), whatever it is, and says what. `progress` as download() has it. */
+struct err *cache_download(struct payload *ret, const char *cache, const char *url, uint64_t max, struct net *net,
+                           void (*progress)(void *self, int64_t bytes), void *self) ERR_MUST;
+/* Keeps the member of an archive that is in the cache. E_ARCHIVE as member_extract(). */
+struct err *cache_extract(struct payload *ret, const char *cache, const char *archive, const char *member) ERR_MUST;

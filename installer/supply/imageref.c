@@ -1,0 +1,66 @@
+#include "supply/imageref.h"
+
+#include "base/str.h"
+#include "bundle/format.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The first part of a name is a host when it cannot be a part of a path alone. */
+static bool is_host(const char *s, size_t n)
+{
+    return memchr(s, '.', n) || memchr(s, ':', n) || (n == 9 && strncmp(s, "localhost", 9) == 0);
+}
+
+static char *host_of(const char *text, size_t n)
+{
+    static const char *const docker[] = {"index.docker.io", "registry-1.docker.io"};
+    for (size_t i = 0; i < ARRAY_LEN(docker); i++)
+        if (strlen(docker[i]) == n && strncmp(text, docker[i], n) == 0)
+            return strdup("docker.io");
+    return strndup(text, n);
+}
+
+/* Where the tag or digest begins: at its ':' or '@', or at the end. */
+static const char *end_of_path(const char *rest)
+{
+    const char *at = strchr(rest, '@'), *slash = strrchr(rest, '/');
+    const char *colon = strchr(slash ? slash : rest, ':');
+    if (at && colon && colon > at) /* the one of "sha256:" */
+        colon = NULL;
+    return colon ? colon : at ? at : rest + strlen(rest);
+}
+
+static struct err *fill(struct imageref *r, const char *text)
+{
+    size_t n = strcspn(text, "/");
+    bool host = text[n] && is_host(text, n);
+    const char *rest = host ? text + n + 1 : text, *end = end_of_path(rest);
+    r->host = host ? host_of(text, n) : strdup("docker.io");
+    if (!r->host)
+        return err_os(ENOMEM, "image name");
+    bool library = strcmp(r->host, "docker.io") == 0 && !memchr(rest, '/', (size_t)(end - rest));
+    r->path = str_fmt("%s%.*s", library ? "library/" : "", (int)(end - rest), rest);
+    r->tag = *end == '@' ? NULL : strdup(*end ? end + 1 : "latest");
+    r->sha256 = *end == '@' && format_hex(end + 1) ? strdup(format_hex(end + 1)) : NULL;
+    r->name = str_fmt("%s/%s%s", r->host, r->path ? r->path : "", *end ? end : ":latest");
+    return r->path && r->name ? NULL : err_os(ENOMEM, "image name");
+}
+
+struct err *imageref_parse(struct imageref *ret, const char *text)
+{
+    *ret = (struct imageref){0};
+    TRY(fill(ret, str_starts(text, "oci://") ? text + 6 : text));
+    TRY(err_as(format_ref(ret->name), ERR_USAGE));
+    return ret->tag || ret->sha256 ? NULL : err_os(ENOMEM, "image name");
+}
+
+void imageref_done(struct imageref *r)
+{
+    free(r->host);
+    free(r->path);
+    free(r->tag);
+    free(r->sha256);
+    free(r->name);
+    *r = (struct imageref){0};
+}
