@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
-#include "cli/cache.h"
 #include "cli/passphrase.h"
+#include "cli/supply_args.h"
 #include "doc/schema.h"
 #include "supply/build.h"
 #include "supply/compare.h"
@@ -183,65 +183,28 @@ void show_bundle_diff(FILE *out, const struct cli *x, const struct doc *d)
 
 /* ---- build ---- */
 
-/* Strings made for the options; they live as long as the build. */
+/* What the options point at lives as long as the build. */
 struct build {
     struct build_opts o;
-    struct strs made;
+    struct supply_args files;
+    char *out;
     const char *trust[TRUST_MAX];
     char expires[32];
 };
 
-/* Keeps the formatted text `s` (taken); NULL is no memory. */
-static struct err *keep(const char **ret, struct build *b, char *s)
-{
-    OWN_FREE char *text = s;
-    if (!text)
-        return err_os(ENOMEM, "options");
-    TRY(strs_add(&b->made, text));
-    *ret = b->made.at[b->made.n - 1];
-    return NULL;
-}
-
-static struct err *choose_cache(struct build *b, const struct args *a)
-{
-    char *cache = NULL;
-    TRY(cache_choose(&cache, a));
-    return keep(&b->o.cache, b, cache);
-}
-
-/* "minimal" is profiles/minimal.yaml; what has a slash or ends in .yaml is a file. */
-static struct err *choose_profile(struct build *b, const struct args *a)
-{
-    const char *p = args_text(a, "profile", "minimal");
-    bool is_file = strchr(p, '/') || str_ends(p, ".yaml") || str_ends(p, ".yml");
-    return keep(&b->o.profile, b, is_file ? strdup(p) : str_fmt("profiles/%s.yaml", p));
-}
-
-static struct err *read_profile(struct doc **ret, const char *path)
-{
-    OWN_BUF struct buf text = {.max = 1 << 20};
-    struct err *e = file_read(&text, AT_FDCWD, path);
-    if (e)
-        return err_hint(err_as(e, ERR_USAGE), "--profile NAME stands for profiles/NAME.yaml, or give a file");
-    return doc_yaml(ret, path, text.at, text.len);
-}
-
-/* The lock and the bundle are named after the profile, its version and platform. */
+/* The bundle is named after the profile, its version and platform. */
 static struct err *choose_files(struct build *b, const struct args *a)
 {
-    OWN_DOC struct doc *profile = NULL;
-    TRY(read_profile(&profile, b->o.profile));
-    const char *name = doc_text(profile, "metadata.name"), *version = b->o.version;
-    const char *lock = args_text(a, "lock", NULL), *out = args_text(a, "out", NULL);
-    if (!name)
-        return doc_err(ERR_USAGE, profile, "a profile needs metadata.name");
-    if (!version)
-        version = doc_text(profile, "spec.version");
-    TRY(keep(&b->o.lock, b, lock ? strdup(lock) : str_fmt("%s/lock/%s.lock.json", b->o.cache, name)));
-    return keep(&b->o.out, b,
-                out ? strdup(out)
-                    : str_fmt("%s-%s-%s-linux-amd64.csn.tar", b->o.product ? b->o.product : "caisson", name,
-                              version ? version : "0"));
+    TRY(supply_args_read(&b->files, a, "lock"));
+    const char *out = args_text(a, "out", NULL), *version = b->o.version ? b->o.version : b->files.version;
+    b->out = out ? strdup(out)
+                 : str_fmt("%s-%s-%s-linux-amd64.csn.tar", b->o.product ? b->o.product : "caisson", b->files.name,
+                           version ? version : "0");
+    b->o.profile = b->files.profile;
+    b->o.cache = b->files.cache;
+    b->o.lock = b->files.lock;
+    b->o.out = b->out;
+    return b->out ? NULL : err_os(ENOMEM, "options");
 }
 
 static struct err *choose_numbers(struct build *b, const struct args *a)
@@ -281,8 +244,6 @@ static struct err *choose(struct build *b, const struct args *a)
     TRY(args_date(a, "expires", b->expires));
     b->o.expires = *b->expires ? b->expires : NULL;
     TRY(choose_numbers(b, a));
-    TRY(choose_cache(b, a));
-    TRY(choose_profile(b, a));
     return choose_files(b, a);
 }
 
@@ -314,7 +275,8 @@ struct err *run_bundle_build(struct cli *x, struct doc **ret)
 {
     struct build b = {0};
     struct err *e = build(ret, x, &b);
-    strs_done(&b.made);
+    supply_args_done(&b.files);
+    free(b.out);
     return e;
 }
 

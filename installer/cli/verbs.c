@@ -44,6 +44,32 @@ static const struct opt reset_opts[] = {
         .help = "file (0600) with the private key's passphrase; else asked for at the terminal"                        \
     }
 
+/* Out of the net: mirrors, trust, proxy. */
+#define NET_OPTS                                                                                                       \
+    {.name = "mirror",                                                                                                 \
+     .arg = "FROM=TO",                                                                                                 \
+     .many = true,                                                                                                     \
+     .help = "try URLs that begin with FROM at TO first; may be given again"},                                         \
+        {.name = "ca",                                                                                                 \
+         .arg = "HOST=FILE",                                                                                           \
+         .word = WORD_FILE,                                                                                            \
+         .many = true,                                                                                                 \
+         .help = "trust these CAs alone for that host; may be given again"},                                           \
+    {                                                                                                                  \
+        .name = "proxy", .arg = "URL", .help = "HTTP proxy (https_proxy, no_proxy of the environment)"                 \
+    }
+
+static const struct opt lock_opts[] = {
+    {.name = "profile", .arg = "NAME|FILE", .word = WORD_FILE, .help = "profiles/NAME.yaml, or a file (minimal)"},
+    {.name = "bundles", .arg = "DIR", .word = WORD_FOLDER, .help = "folder of component definitions (bundles)"},
+    {.name = "cache", .arg = "DIR", .word = WORD_FOLDER, .help = "folder for what is fetched ($CAISSON_CACHE)"},
+    {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "the lock (CACHE/lock/PROFILE.lock.json)"},
+    {.name = "update", .help = "look up again what is locked already; else it stays as it is"},
+    {.name = "auth", .arg = "FILE", .word = WORD_FILE, .help = "logins for registries (0600), as Docker's config.json"},
+    NET_OPTS,
+    {0},
+};
+
 static const struct opt build_opts[] = {
     {.name = "profile", .arg = "NAME|FILE", .word = WORD_FILE, .help = "profiles/NAME.yaml, or a file (minimal)"},
     {.name = "key", .arg = "FILE", .word = WORD_FILE, .help = "private key that signs the release (needed)"},
@@ -298,6 +324,17 @@ const struct verb verbs[] = {
               "stay here.\n",
      .run = run_reset,
      .show = show_reset},
+    {.name = "bundle lock",
+     .operands = "",
+     .summary = "find, fetch and pin what a profile is made of; writes the lock",
+     .opts = lock_opts,
+     .notes = "The only verb that looks anything up: each file and image gets its size and SHA-256, tags become "
+              "digests, and what\n"
+              "upstream publishes as evidence is checked. Review what it prints, and the lock: later verbs take just "
+              "that. Exit\n"
+              "status: 3 when a source cannot be reached, 4 when bytes or evidence are not as they must be.\n",
+     .run = run_bundle_lock,
+     .show = show_bundle_lock},
     {.name = "bundle build",
      .operands = "",
      .summary = "build and sign a release from a profile, a lock and a cache; offline",

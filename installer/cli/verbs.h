@@ -66,6 +66,10 @@ struct err *run_bundle_sbom(struct cli *x, struct doc **ret) ERR_MUST;
 struct err *run_bundle_diff(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_diff(FILE *out, const struct cli *x, const struct doc *d);
 
+/* lock_verb.c */
+struct err *run_bundle_lock(struct cli *x, struct doc **ret) ERR_MUST;
+void show_bundle_lock(FILE *out, const struct cli *x, const struct doc *d);
+
 /* parts_verbs.c: bundles that are more or less than one file */
 struct err *run_bundle_split(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_split(FILE *out, const struct cli *x, const struct doc *d);

@@ -36,8 +36,9 @@ static struct err *load_lock(struct recipe *r)
     const char *file = r->opts->lock;
     TRY(lock_load(&r->lock, &r->lock_text, file));
     if (!str_eq(doc_text(r->lock, "profile"), r->name))
-        return err_new(ERR_UNTRUSTED, "E_LOCK: %s is for profile %s, not %s", file, doc_text(r->lock, "profile"),
-                       r->name);
+        return err_hint(
+            err_new(ERR_UNTRUSTED, "E_LOCK: %s is for profile %s, not %s", file, doc_text(r->lock, "profile"), r->name),
+            "caisson bundle lock --profile FILE makes one for each profile");
     r->platform = doc_text(r->lock, "platform");
     return NULL;
 }
@@ -64,7 +65,7 @@ static const char *choose_version(const struct recipe *r, const struct doc *wish
 {
     if (doc_text(wish, "version"))
         return doc_text(wish, "version");
-    const struct doc *locked = doc_find(doc_get(r->lock, "entries"), "component", part->name);
+    const struct doc *locked = r->newest ? NULL : doc_find(doc_get(r->lock, "entries"), "component", part->name);
     if (locked)
         return doc_text(locked, "version");
     const struct doc *versions = doc_get(part->definition, "versions");
@@ -126,16 +127,22 @@ static struct err *load_parts(struct recipe *r)
     return NULL;
 }
 
-struct err *recipe_load(struct recipe *ret, const struct build_opts *o)
+struct err *recipe_open(struct recipe *ret, const struct build_opts *o)
 {
     ret->opts = o;
     TRY(read_input(&ret->profile_text, o->profile, "profile"));
     TRY(doc_yaml(&ret->profile, o->profile, ret->profile_text.at, ret->profile_text.len));
     TRY(check_head(ret->profile, "Profile", o->profile));
     ret->name = doc_text(ret->profile, "metadata.name");
+    if (o->lock)
+        TRY(load_lock(ret));
+    return load_parts(ret);
+}
+
+struct err *recipe_load(struct recipe *ret, const struct build_opts *o)
+{
+    TRY(recipe_open(ret, o));
     ret->version = o->version ? o->version : doc_text(ret->profile, "spec.version");
-    TRY(load_lock(ret));
-    TRY(load_parts(ret));
     return ret->version ? NULL
                         : err_hint(doc_err(ERR_USAGE, ret->profile, "the release has no version"),
                                    "give --version, or spec.version in the profile");

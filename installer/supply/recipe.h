@@ -23,11 +23,17 @@ struct recipe {
     const char *name;     /* of the profile */
     const char *version;  /* of the release */
     const char *platform; /* "linux/amd64", the lock's */
+    bool newest;          /* versions that the profile leaves open: the newest, not those of the lock */
     struct part *parts;   /* in the profile's order: the order of installation */
     size_t n;
 };
 
-/* ERR_USAGE with file and line for what is wrong in the files. */
+/*
+ * Profile and definitions, and the lock when there is one (`opts->lock` may be NULL). ERR_USAGE with file and line for
+ * what is wrong in the files, ERR_UNTRUSTED (E_LOCK) in the lock.
+ */
+struct err *recipe_open(struct recipe *ret, const struct build_opts *o) ERR_MUST;
+/* The same with a lock and the version of the release. */
 struct err *recipe_load(struct recipe *ret, const struct build_opts *o) ERR_MUST;
 void recipe_done(struct recipe *r);
 /* Tells the caller's progress function, if there is one. ERR_CANCELLED when it wants no more. */

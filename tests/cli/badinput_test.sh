@@ -325,9 +325,54 @@ check "bundle held prints no list then" test ! -s "$work/out"
 rm newer.tar delta.tar full.tar held.json
 spec 's/release.pub/other.pub/'
 refused "a bundle signed by another key" 4 "E_ROOT_PIN" "comparing their fingerprints"
+
+# ---- locks ----
+
+build=("$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --out bad.tar)
+# bad_lock WHAT TEXT FIX COMMAND...: a lock out of the good one by such a filter is refused by all that read it.
+bad_lock() {
+    "${@:4}" <"$work/cache/lock/tiny.lock.json" >bad.lock.json
+    rm -f bad.tar
+    cp bad.lock.json bad.lock.copy
+    expect "$1" 4 "E_LOCK: bad.lock.json$2" "$3" "${build[@]}" --key release.key --lock bad.lock.json
+    expect "$1: bundle lock" 4 "E_LOCK: bad.lock.json$2" "$3" "$caisson" bundle lock --profile "$work/tiny.yaml" --bundles "$work/bundles" --out bad.lock.json
+    check "$1: nothing was made" test ! -e bad.tar -a ! -e bad.tar.new
+    check "$1: the lock is as it was" cmp bad.lock.json bad.lock.copy
+}
+bad_lock "a lock without a size" ': entry 0 (tool/1.2.3/tool): "size" is missing' 'size' sed 's/"size":300000,//'
+bad_lock "a lock with a size of 0" ': entry 0 (tool/1.2.3/tool): size 0' 'bundle lock' sed 's/"size":300000/"size":0/'
+bad_lock "a lock with half a digest" ': entry 0 (tool/1.2.3/tool): sha256' 'bundle lock' sed 's/"sha256":"[0-9a-f]\{32\}/"sha256":"/'
+bad_lock "a lock with an http address" ': entry 0 (tool/1.2.3/tool): address "http://h/t" must begin with https://' 'bundle lock' sed 's,"urls":\[\],"urls":["http://h/t"],'
+bad_lock "a lock with an unknown key" ': entry 0 (tool/1.2.3/tool): unknown key "sha25"' 'did you mean "sha256"?' sed 's/"urls":\[\]/"sha25":1,"urls":[]/'
+bad_lock "a lock with an unknown kind" ': entry 0 (tool/1.2.3/tool): kind "http"' 'bundle lock' sed 's/"kind":"file"/"kind":"http"/'
+bad_lock "a lock with unknown evidence" ': entry 0 (tool/1.2.3/tool): upstream.type "magic"' 'bundle lock' sed 's/"type":"none"/"type":"magic"/'
+bad_lock "a lock of the future" ': schema 2; this caisson knows 1' 'bundle lock' sed 's/"schema":1/"schema":2/'
+bad_lock "a lock that is cut off" ':2:' 'bundle lock' sed '2s/..$//; 3d'
+bad_lock "an entry twice" ': entry 1 (tool/1.2.3/tool): the id is there twice' 'bundle lock' jq -c '.entries += .entries'
+bad_lock "a lock for another profile" ' is for profile other, not tiny' 'bundle lock' sed 's/"profile":"tiny"/"profile":"other"/'
+run "${build[@]}" --key release.key --lock bad.lock.json -o json
+check "E_LOCK in JSON" sh -c "grep -q '\"text\":\"E_LOCK: ' '$work/err' && [ $status = 4 ]"
+expect "no lock" 64 "lock: open none.json: No such file" "caisson bundle lock makes it" "${build[@]}" --key release.key --lock none.json
+head -c 300000 /dev/zero | tr '\0' y >"$work/cache/other"
+blob=$(echo "$work"/cache/blobs/sha256/*) && mv "$blob" "$work/cache/good" && mv "$work/cache/other" "$blob"
+rm -r "$work/cache/packages"
+expect "other bytes than the lock says" 4 "E_DIGEST" "fetch" "${build[@]}" --key release.key
+mv "$work/cache/good" "$blob"
+rm -f bad.lock.json bad.lock.copy
+
+# ---- bundle lock ----
+
+lock=("$caisson" bundle lock --profile "$work/tiny.yaml" --bundles "$work/bundles")
+run "${lock[@]}"
+check "bundle lock leaves what is locked" test "$status-$(grep -c '0 new, 0 changed, 0 gone, 1 as before' "$work/out")" = 0-1
+expect_quiet "nobody says where a file comes from" 64 "bundles/tool.yaml:5:" "upstream" "${lock[@]}" --out new.json
+expect_quiet "a mirror that is none" 64 "--mirror x: not FROM=TO" "--mirror https://" "${lock[@]}" --mirror x
+expect_quiet "logins that are not there" 64 "--auth none.json: No such file" "auths" "${lock[@]}" --auth none.json
+expect_quiet "a profile that is not there" 64 "profiles/none.yaml" "--profile NAME" "$caisson" bundle lock --profile none
+check "nothing was made of that" test ! -e new.json
+
 echo sesame >phrase && chmod 600 phrase
 run "$caisson" key generate locked --passphrase-file phrase
-build=("$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --out bad.tar)
 expect "an encrypted key and nobody to ask" 64 "locked.key: it is encrypted" "--passphrase-file FILE" "${build[@]}" --key locked.key
 run "${build[@]}" --key locked.key --passphrase-file phrase
 check "an encrypted key and its passphrase" test "$status" = 0

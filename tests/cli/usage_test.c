@@ -10,8 +10,8 @@ static void wrong_lines(void **state)
         {{PROGRAM, NULL}, "error: no verb given\n  fix: caisson help lists the verbs\n"},
         {{PROGRAM, "plam"}, "error: there is no verb \"plam\"\n  fix: did you mean \"plan\"?\n"},
         {{PROGRAM, "bundle"},
-         "error: bundle needs one of: build, fetch, verify, inspect, list, licenses, sbom, diff, ingest, remove, split, "
-          "held, delta, join, sign\n"},
+         "error: bundle needs one of: lock, build, fetch, verify, inspect, list, licenses, sbom, diff, ingest, remove, "
+          "split, held, delta, join, sign\n"},
         {{PROGRAM, "bundle", "biuld"},
          "error: there is no verb \"bundle biuld\"\n  fix: did you mean \"bundle build\"?\n"},
         {{PROGRAM, "plan", "--confg", "x"}, "error: plan has no option --confg\n  fix: did you mean --config?\n"},
@@ -149,7 +149,8 @@ static void bash_completes(void **state)
     offers("caisson pl", "plan\n");
     offers("caisson init --na", "--name\n");
     offers("caisson bundle ",
-           "build fetch verify inspect list licenses sbom diff ingest remove split held delta join sign\n");
+           "lock build fetch verify inspect list licenses sbom diff ingest remove split held delta join sign\n");
+    offers("caisson bundle lock --u", "--update\n");
     offers("caisson bundle split ti", "tiny.yaml\n");
     offers("caisson bundle split --s", "--size\n");
     offers("caisson -c ti", "tiny.yaml\n");
