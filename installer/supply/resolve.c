@@ -258,6 +258,17 @@ static struct err *need_part(struct work *w)
     return NULL;
 }
 
+/* What a recipe made stays: nothing but its own lock says what else of the component is needed, by tests for one. */
+static void keep_made(struct work *w)
+{
+    DOC_EACH (v, doc_get(w->recipe.lock, "entries")) {
+        bool ours = str_eq(doc_text(v, "component"), w->part->name) && str_eq(doc_text(v, "version"), w->part->version);
+        bool made = str_eq(doc_text(v, "kind"), "file") && !doc_len(doc_get(v, "urls")) && !doc_get(v, "from");
+        if (ours && made && !doc_find(w->entries, "id", doc_text(v, "id")))
+            doc_add(w->entries, doc_clone(v));
+    }
+}
+
 static int by_id(const void *a, const void *b)
 {
     return strcmp(doc_text(*(const struct doc *const *)a, "id"), doc_text(*(const struct doc *const *)b, "id"));
@@ -357,6 +368,7 @@ struct err *bundle_lock(struct doc **ret, const struct resolve_opts *o, build_pr
     for (size_t i = 0; i < w.recipe.n; i++) {
         w.part = &w.recipe.parts[i];
         TRY(need_part(&w));
+        keep_made(&w);
     }
     return save(ret, &w);
 }
