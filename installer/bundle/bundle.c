@@ -123,6 +123,18 @@ struct err *bundle_look(const struct source *s)
     return bundle_way_out(source_blame(s, head_read(&head, s)));
 }
 
+struct err *bundle_roots(struct root_raw **ret, size_t *ret_n, const char *path)
+{
+    OWN_SOURCE struct source *s = NULL;
+    OWN(head_done) struct head head = {0};
+    TRY(source_open(&s, path));
+    TRY(with_way_out(source_blame(s, head_read(&head, s))));
+    *ret = TAKE(head.roots);
+    *ret_n = head.n_roots;
+    head.n_roots = 0;
+    return NULL;
+}
+
 void bundle_free(struct bundle *b)
 {
     if (!b)
@@ -243,6 +255,11 @@ const struct strs *bundle_signers(const struct bundle *b)
 const struct doc *bundle_root(const struct bundle *b)
 {
     return b->who.root;
+}
+
+const struct buf *bundle_root_bytes(const struct bundle *b)
+{
+    return &b->who.bytes;
 }
 
 const char *bundle_path(const struct bundle *b)

@@ -37,6 +37,10 @@ struct err *bundle_open_source(struct bundle **ret, struct source *source, enum 
 bool bundle_is_delta(const struct bundle *b);
 /* For those who copy bytes and trust nobody: ERR_UNTRUSTED unless the bytes begin with the head of a bundle. */
 struct err *bundle_look(const struct source *s) ERR_MUST;
+struct root_raw; /* bundle/root.h */
+/* The root documents of the bundle at `path` as they came, for who is to be asked about them: nothing is verified. The
+ * caller frees each one's bytes, and the array. */
+struct err *bundle_roots(struct root_raw **ret, size_t *ret_n, const char *path) ERR_MUST;
 /* The same for who adds a signature: one is enough here, however many the root document asks for. */
 struct err *bundle_open_to_sign(struct bundle **ret, const char *path, const char *const trust[], size_t n_trust)
     ERR_MUST;
@@ -64,6 +68,8 @@ const char *bundle_digest(const struct bundle *b);
 const struct strs *bundle_signers(const struct bundle *b);
 /* The last root document, which says whose signatures count; borrowed. */
 const struct doc *bundle_root(const struct bundle *b);
+/* Its bytes; borrowed. */
+const struct buf *bundle_root_bytes(const struct bundle *b);
 /* The path it was opened with; borrowed. */
 const char *bundle_path(const struct bundle *b);
 

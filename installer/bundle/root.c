@@ -99,7 +99,7 @@ struct err *root_parse(struct doc **ret, unsigned version, const struct buf *byt
         return err_as(err_wrap(e, "E_ROOT_SCHEMA"), ERR_UNTRUSTED);
     if (!str_eq(doc_text(root, "_type"), FORMAT_ROOT) || doc_int(root, "schema", 0) != 1)
         return err_new(ERR_UNTRUSTED, "E_ROOT_SCHEMA: not a root document of schema 1");
-    if (doc_int(root, "version", 0) != version)
+    if (version == ROOT_ANY_VERSION ? doc_int(root, "version", 0) < 1 : doc_int(root, "version", 0) != version)
         return err_new(ERR_UNTRUSTED, "E_ROOT_CHAIN: version %s in the place of version %u", doc_text(root, "version"),
                        version);
     DOC_EACH (v, doc_get(root, "keys"))

@@ -14,10 +14,13 @@ struct root_raw {
     uint64_t at; /* offset of its member in the bundle */
 };
 
+#define ROOT_ANY_VERSION 0
+
 /*
- * Parses root document `version`: canonical JSON, schema, each key under its id and fit for its scheme, each role's
- * threshold within reach of its keys, which are listed once each. ERR_UNTRUSTED: E_JSON, E_ROOT_SCHEMA, E_ROOT_CHAIN
- * (another version), E_KEY_ID, E_KEY_SCHEME. The signatures are not looked at.
+ * Parses root document `version` (or ROOT_ANY_VERSION, for one that stands alone): canonical JSON, schema, each key
+ * under its id and fit for its scheme, each role's threshold within reach of its keys, which are listed once each.
+ * ERR_UNTRUSTED: E_JSON, E_ROOT_SCHEMA, E_ROOT_CHAIN (another version), E_KEY_ID, E_KEY_SCHEME. The signatures are not
+ * looked at.
  */
 struct err *root_parse(struct doc **ret, unsigned version, const struct buf *bytes) ERR_MUST;
 /*

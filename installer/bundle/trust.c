@@ -124,8 +124,28 @@ static struct err *try_anchor(struct search *s, size_t number, const struct root
     return NULL;
 }
 
+/* The lowest version of the trusted documents; 0 when a key is among them, or something that is no root document. */
+static int64_t oldest_pin(const struct anchors *trusted)
+{
+    int64_t oldest = 0;
+    for (size_t i = 0; i < trusted->n; i++) {
+        OWN_DOC struct doc *root = NULL;
+        if (trusted->at[i].key)
+            return 0;
+        err_ignore(root_parse(&root, ROOT_ANY_VERSION, &trusted->at[i].document)); /* it just is not the one */
+        int64_t version = doc_int(root, "version", 0);
+        oldest = i && oldest < version ? oldest : version;
+    }
+    return oldest;
+}
+
 static struct err *no_anchor(const struct search *s, const struct head *h)
 {
+    int64_t pinned = oldest_pin(s->trusted);
+    if (pinned > (int64_t)h->n_roots)
+        return err_hint(err_new(ERR_UNTRUSTED, "E_ROOT_CHAIN: it ends with root document %zu; document %lld is trusted",
+                                h->n_roots, (long long)pinned),
+                        "ask its publisher for the same release with all root documents");
     if (s->number == 0)
         return err_hint(err_new(ERR_UNTRUSTED,
                                 "E_ROOT_PIN: no root document is trusted; this one is signed by key %.16s, which is "
@@ -211,6 +231,7 @@ struct err *trust_check(struct trust_result *ret, const struct head *h, const ch
     TRY(find_anchor(&s, h, file));
     ret->root = s.root;
     TRY(follow(&ret->root, s.number, h, file));
+    TRY(buf_add(&ret->bytes, h->roots[h->n_roots - 1].bytes.at, h->roots[h->n_roots - 1].bytes.len));
     struct err *e = check_signers(ret, h, to_sign);
     if (!e)
         e = check_deny(ret->root, &h->release);
@@ -221,4 +242,5 @@ void trust_done(struct trust_result *t)
 {
     strs_done(&t->signers);
     doc_free(t->root);
+    buf_done(&t->bytes);
 }

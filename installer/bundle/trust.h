@@ -7,6 +7,7 @@
 struct trust_result {
     struct strs signers; /* key ids of the release role whose signatures of the release hold */
     struct doc *root;    /* the last root document */
+    struct buf bytes;    /* of that */
 };
 
 /*

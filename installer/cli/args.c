@@ -299,6 +299,28 @@ struct err *args_date(const struct args *a, const char *name, char ret[32])
     return err_hint(err_new(ERR_USAGE, "--%s: \"%s\" is no date", name, s), "2027-12-31, or 2027-12-31T18:00:00Z");
 }
 
+static struct err *add_position(struct doc *list, const char *name, const char *s)
+{
+    const char *dot = strchr(s, '.');
+    OWN_FREE char *epoch = dot ? strndup(s, (size_t)(dot - s)) : NULL;
+    int64_t e = 0, n = 0;
+    if (!epoch || !str_int(epoch, 0, UINT32_MAX, &e) || !str_int(dot + 1, 0, (INT64_C(1) << 53) - 1, &n))
+        return err_hint(err_new(ERR_USAGE, "--%s: \"%s\" is no EPOCH.SEQUENCE", name, s),
+                        "as in 0.12; `caisson bundle verify` shows both numbers of a bundle");
+    struct doc *d = doc_add(list, doc_new_map());
+    doc_set_int(d, "epoch", e);
+    doc_set_int(d, "sequence", n);
+    return NULL;
+}
+
+struct err *args_positions(const struct args *a, const char *name, struct doc *list)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (strcmp(a->given[i].opt->name, name) == 0)
+            TRY(add_position(list, name, a->given[i].value));
+    return NULL;
+}
+
 const char *args_operand(const struct args *a, int i)
 {
     return i < a->n_operands ? a->operands[i] : NULL;

@@ -73,6 +73,10 @@ struct err *args_int(const struct args *a, const char *name, int64_t min, int64_
 struct err *args_size(const struct args *a, const char *name, uint64_t *ret) ERR_MUST;
 /* "2027-12-31" or a whole RFC 3339 time, as the latter, into `ret`; "" when the option is not given. ERR_USAGE. */
 struct err *args_date(const struct args *a, const char *name, char ret[32]) ERR_MUST;
+/*
+ * All EPOCH.SEQUENCE of an option, as in 0.12, appended to `list` as {epoch, sequence}. ERR_USAGE.
+ */
+struct err *args_positions(const struct args *a, const char *name, struct doc *list) ERR_MUST;
 /* The i-th operand, or NULL. */
 const char *args_operand(const struct args *a, int i);
 

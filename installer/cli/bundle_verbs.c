@@ -6,6 +6,7 @@
 #include "cli/passphrase.h"
 #include "cli/supply_args.h"
 #include "doc/schema.h"
+#include "ops/pins.h"
 #include "supply/build.h"
 #include "supply/compare.h"
 #include "supply/remote.h"
@@ -27,18 +28,18 @@ struct err *keys_choose(struct keys *k, struct cli *x, const char *path)
     k->at = k->given;
     if (k->n)
         return NULL;
-    if (!args_has(&x->args, "config") && !file_exists(AT_FDCWD, x->run.file))
-        return err_hint(err_new(ERR_USAGE, "whose key must have signed %s?", path),
-                        "give its public key: --trust FILE.pub");
-    TRY(cluster_load(&k->cluster, x->run.file));
-    k->at = (const char *const *)k->cluster->trust.at;
-    k->n = k->cluster->trust.n;
+    OWN(cluster_freep) struct cluster *cluster = NULL;
+    if (args_has(&x->args, "config") || file_exists(AT_FDCWD, x->run.file))
+        TRY(cluster_load(&cluster, x->run.file));
+    TRY_CTX(pins_trust(&k->files, cluster), "whose key must have signed %s?", path);
+    k->at = (const char *const *)k->files.at;
+    k->n = k->files.n;
     return NULL;
 }
 
 void keys_done(struct keys *k)
 {
-    cluster_free(k->cluster);
+    strs_done(&k->files);
 }
 
 /* Opens the i-th operand: a file, a list of parts or a URL. */
@@ -187,6 +188,7 @@ void show_bundle_diff(FILE *out, const struct cli *x, const struct doc *d)
 struct build {
     struct build_opts o;
     struct supply_args files;
+    struct doc *rollback_to;
     char *out;
     const char *trust[TRUST_MAX];
     char expires[32];
@@ -216,6 +218,8 @@ static struct err *choose_numbers(struct build *b, const struct args *a)
     TRY(args_int(a, "source-date-epoch", 0, INT64_C(253402300799), &date)); /* the year 9999 */
     TRY(args_int(a, "epoch", 0, UINT32_MAX, &epoch));
     TRY(args_int(a, "sequence", 0, (INT64_C(1) << 53) - 1, &sequence));
+    TRY(args_positions(a, "rollback-to", b->rollback_to));
+    b->o.rollback_to = b->rollback_to;
     b->o.source_date_epoch = date;
     b->o.epoch = (uint32_t)epoch;
     b->o.sequence = (uint64_t)sequence;
@@ -273,8 +277,9 @@ static struct err *build(struct doc **ret, struct cli *x, struct build *b)
 
 struct err *run_bundle_build(struct cli *x, struct doc **ret)
 {
-    struct build b = {0};
+    struct build b = {.rollback_to = doc_new_list()};
     struct err *e = build(ret, x, &b);
+    doc_free(b.rollback_to);
     supply_args_done(&b.files);
     free(b.out);
     return e;

@@ -8,8 +8,18 @@
 
 enum { EXIT_CHANGES = 2 };
 
+/* What the operator allows for this run alone; `allow` is filled and must live as long as the run. */
+static struct err *choose(struct cli *x, struct doc *allow)
+{
+    x->run.enforce_dates = args_has(&x->args, "enforce-dates");
+    x->run.allow = allow;
+    return args_positions(&x->args, "allow-rollback", allow);
+}
+
 struct err *run_plan(struct cli *x, struct doc **ret)
 {
+    OWN_DOC struct doc *allow = doc_new_list();
+    TRY(choose(x, allow));
     TRY(ops_plan(ret, &x->run));
     x->exit = doc_int(*ret, "changes", 0) ? EXIT_CHANGES : 0;
     return NULL;
@@ -25,6 +35,20 @@ static void show_objects(FILE *out, const char *what, const struct doc *list)
 {
     DOC_EACH (o, list)
         (void)fprintf(out, "cluster: %s %s\n", what, o->text);
+}
+
+/* "0.1" to "0.2": of each release whose record changes. */
+static void show_floor(FILE *out, const struct doc *list)
+{
+    DOC_EACH (v, list) {
+        const char *from = doc_text(v, "from"), *to = doc_text(v, "to"), *name = doc_text(v, "release");
+        if (!from)
+            (void)fprintf(out, "cluster: remember release %s of %s\n", to, name);
+        else if (str_eq(from, to))
+            (void)fprintf(out, "cluster: remember release %s of %s on all control-plane nodes\n", to, name);
+        else
+            (void)fprintf(out, "cluster: remember release %s of %s in place of %s\n", to, name, from);
+    }
 }
 
 static void show_leaving(FILE *out, const struct doc *list)
@@ -55,6 +79,7 @@ void show_plan(FILE *out, const struct cli *x, const struct doc *d)
     show_objects(out, "apply", doc_path(d, "cluster.apply"));
     show_objects(out, "prune", doc_path(d, "cluster.prune"));
     show_objects(out, "set labels and taints of node", doc_path(d, "cluster.nodes"));
+    show_floor(out, doc_get(d, "floor"));
     show_changes(out, d);
     (void)fputs("\n", out);
 }
@@ -63,6 +88,8 @@ void show_plan(FILE *out, const struct cli *x, const struct doc *d)
 
 struct err *run_apply(struct cli *x, struct doc **ret)
 {
+    OWN_DOC struct doc *allow = doc_new_list();
+    TRY(choose(x, allow));
     struct err *e = ops_apply(ret, &x->run);
     x->partial = e && *ret;
     return e;

@@ -26,6 +26,13 @@ static const struct opt trust_opts[] = {
     {0},
 };
 
+static const struct opt trust_bundle_opts[] = {
+    {.name = "fingerprint",
+     .arg = "sha256:...",
+     .help = "accept this root document, and what follows from it, without asking"},
+    {0},
+};
+
 static const struct opt kubeconfig_opts[] = {
     {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "write a file (0600) instead of standard output"},
     {.name = "via", .arg = "HOST", .word = WORD_HOST, .help = "the control-plane host it points at (the first)"},
@@ -88,6 +95,10 @@ static const struct opt build_opts[] = {
     {.name = "version", .arg = "VERSION", .help = "version of the release (the profile's)"},
     {.name = "epoch", .arg = "N", .help = "without --root: epoch of the rollback protection (0)"},
     {.name = "sequence", .arg = "N", .help = "number of the release, growing (1)"},
+    {.name = "rollback-to",
+     .arg = "EPOCH.SEQUENCE",
+     .many = true,
+     .help = "older release to which this one allows a return; may be given again"},
     {.name = "expires", .arg = "DATE", .help = "2027-12-31: readers warn from then on"},
     {.name = "source-date-epoch", .arg = "SECONDS", .help = "every time in the bundle ($SOURCE_DATE_EPOCH, else 0)"},
     {.name = "requires", .arg = "FILE", .word = WORD_FILE, .help = "for an add-on: the bundle it needs"},
@@ -247,6 +258,17 @@ static const struct opt bundle_sign_opts[] = {
     {0},
 };
 
+#define ALLOW_OPTS                                                                                                     \
+    {.name = "allow-rollback",                                                                                         \
+     .arg = "EPOCH.SEQUENCE",                                                                                          \
+     .many = true,                                                                                                     \
+     .help = "take this older release, to which the installed one allows a return"},                                   \
+    {                                                                                                                  \
+        .name = "enforce-dates", .help = "refuse what has expired or comes from the future, instead of a warning"      \
+    }
+
+static const struct opt plan_opts[] = {ALLOW_OPTS, {0}};
+
 const struct verb verbs[] = {
     {.name = "init",
      .operands = "",
@@ -275,6 +297,21 @@ const struct verb verbs[] = {
               "are pinned already are never replaced: remove the old line from known_hosts first.\n",
      .run = run_trust,
      .show = show_trust},
+    {.name = "trust bundle",
+     .operands = "FILE",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FILE,
+     .summary = "pin a publisher's root document from a bundle or root.json, after asking",
+     .opts = trust_bundle_opts,
+     .notes =
+         "Its fingerprint is the SHA-256 of the root document, as the publisher's `caisson root show` prints it. What "
+         "is\n"
+         "pinned is kept in $XDG_CONFIG_HOME/caisson/trust/PRODUCT; it follows the publisher's later documents and is "
+         "never\n"
+         "replaced otherwise. It counts wherever no `trust` in cluster.yaml and no --trust says something else.\n",
+     .run = run_trust_bundle,
+     .show = show_trust_bundle},
     {.name = "preflight",
      .operands = "",
      .summary = "check that the machines can carry the cluster; changes nothing",
@@ -288,11 +325,16 @@ const struct verb verbs[] = {
     {.name = "plan",
      .operands = "",
      .summary = "print what apply would do; exit status 2 when there is something",
+     .opts = plan_opts,
+     .notes = "An older release than the cluster had is refused (exit status 4), unless the installed one allows the "
+              "return and\n"
+              "--allow-rollback names it.\n",
      .run = run_plan,
      .show = show_plan},
     {.name = "apply",
      .operands = "",
      .summary = "make the machines what cluster.yaml says",
+     .opts = plan_opts,
      .keep = true,
      .notes = "Ctrl-C once stops after the running step, twice at once; run it again to go on. Exit status: 5 when "
               "some hosts\n"

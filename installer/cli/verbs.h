@@ -11,7 +11,7 @@ struct keys {
     const char *const *at;
     size_t n;
     const char *given[TRUST_MAX];
-    struct cluster *cluster;
+    struct strs files;
 };
 
 /* bundle_verbs.c; `path` is the bundle, for the words. */
@@ -40,6 +40,10 @@ struct err *run_trust(struct cli *x, struct doc **ret) ERR_MUST;
 void show_trust(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_reset(struct cli *x, struct doc **ret) ERR_MUST;
 void show_reset(FILE *out, const struct cli *x, const struct doc *d);
+
+/* trust_verbs.c */
+struct err *run_trust_bundle(struct cli *x, struct doc **ret) ERR_MUST;
+void show_trust_bundle(FILE *out, const struct cli *x, const struct doc *d);
 
 /* plan_verbs.c */
 struct err *run_plan(struct cli *x, struct doc **ret) ERR_MUST;

@@ -205,6 +205,8 @@ static struct err *read_paths(struct cluster *c)
 {
     c->name = doc_text(c->doc, "metadata.name");
     c->profile = doc_text(c->doc, "spec.profile");
+    c->product = doc_text(c->doc, "spec.product");
+    c->channel = doc_text(c->doc, "spec.channel");
     c->release = absolute(c, doc_text(c->doc, "spec.release"));
     TRY(read_list(&c->addons, c, doc_path(c->doc, "spec.addons")));
     return read_list(&c->trust, c, doc_path(c->doc, "spec.trust"));

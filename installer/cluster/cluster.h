@@ -29,8 +29,9 @@ struct cluster {
     const char *name;
     char *release;      /* bundle file, absolute */
     struct strs addons; /* bundle files, absolute */
-    struct strs trust;  /* public key files, absolute */
+    struct strs trust;  /* files of public keys and root documents, absolute; empty: those of the trust store */
     const char *profile;
+    const char *product, *channel; /* of the release; NULL: what the cluster had */
     struct cidr pods, services;
     char dns_address[16], api_address[16];
     struct host *hosts;

@@ -267,7 +267,9 @@ static const struct field defaults_fields[] = {
 static const struct field spec_fields[] = {
     {"release", DOC_STRING, .required = true, .check = check_path},
     {"addons", DOC_LIST, .elem = DOC_STRING, .check = check_paths},
-    {"trust", DOC_LIST, .required = true, .elem = DOC_STRING, .check = check_path_list},
+    {"trust", DOC_LIST, .elem = DOC_STRING, .check = check_path_list},
+    {"product", DOC_STRING, .check = check_dns_name},
+    {"channel", DOC_STRING, .check = check_dns_name},
     {"profile", DOC_STRING, .required = true, .check = check_dns_name},
     {"network", DOC_MAP, .map = network_fields},
     {"hosts", DOC_LIST, .required = true, .map = host_fields},

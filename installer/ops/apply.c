@@ -5,7 +5,9 @@
 #include "ops/deliver.h"
 #include "ops/images.h"
 #include "ops/join.h"
+#include "ops/memory.h"
 #include "ops/preflight.h"
+#include "ops/receipt.h"
 
 #include <errno.h>
 
@@ -84,7 +86,13 @@ struct err *ops_apply(struct doc **ret, const struct run *r)
     *ret = NULL;
     TRY(change_find(&c, r));
     OWN_DOC struct doc *before = change_report(&c);
-    struct err *e = doc_int(before, "changes", 0) ? carry_out(&c) : NULL;
+    int64_t changes = doc_int(before, "changes", 0);
+    TRY(memory_accept(&c.context));
+    if (changes)
+        TRY(receipt_write(&c.context, changes));
+    struct err *e = changes > (int64_t)doc_len(doc_get(before, "floor")) ? carry_out(&c) : NULL;
+    if (!e) /* it is installed: from now on an older one is refused */
+        e = memory_keep(&c.fleet);
     *ret = change_report(&c);
     doc_set_int(*ret, "milliseconds", clock_ms() - since);
     return e;

@@ -1,6 +1,8 @@
 #include "ops/change.h"
 
+#include "ops/fit.h"
 #include "ops/join.h"
+#include "ops/memory.h"
 #include "ops/missing.h"
 #include "ops/ops.h"
 
@@ -8,10 +10,15 @@
 
 struct err *change_find(struct change *c, const struct run *r)
 {
-    *c = (struct change){.context = {.events = r->events, .cancel = r->cancel}};
+    *c = (struct change){.context = {.events = r->events, .cancel = r->cancel, .allow = r->allow}};
+    c->context.enforce_dates = r->enforce_dates;
     TRY(context_full(&c->context, r->file));
+    TRY(memory_check(&c->context));
     TRY(fleet_connect(&c->fleet, &c->context));
     TRY(fleet_require_all(&c->fleet));
+    TRY(memory_ask(&c->fleet));
+    TRY(fit_cluster(&c->context));
+    TRY(fit_machines(&c->fleet));
     TRY(missing_find(&c->fleet));
     TRY(fleet_require_all(&c->fleet));
     TRY(missing_refuse(&c->fleet));
@@ -48,6 +55,7 @@ struct doc *change_report(struct change *c)
     int64_t changes = add_hosts(doc_set(d, "hosts", doc_new_list()), &c->fleet);
     changes += (int64_t)doc_len(doc_set(d, "leave", leave_report(&c->leave)));
     changes += doc_int(doc_set(d, "cluster", objects_report(&c->objects)), "changes", 0);
+    changes += (int64_t)doc_len(doc_set(d, "floor", memory_report(&c->fleet)));
     doc_set_int(d, "changes", changes);
     return d;
 }

@@ -1,6 +1,7 @@
 #include "ops/checks.h"
 
 #include "bundle/image.h"
+#include "ops/fit.h"
 #include "ops/missing.h"
 
 #include <errno.h>
@@ -113,14 +114,6 @@ static bool is_tested(const struct doc *os)
     return str_eq(doc_text(os, "id"), "debian") && (str_eq(version, "12") || str_eq(version, "13"));
 }
 
-/* The platform's name for what uname calls the machine. */
-static const char *platform_of(const char *machine)
-{
-    if (str_eq(machine, "x86_64"))
-        return "linux/amd64";
-    return str_eq(machine, "aarch64") ? "linux/arm64" : machine;
-}
-
 /* Without cgroup v2 the kubelet does not start, unless it was told to. */
 static void check_cgroup(struct doc *checks, const struct fleet *f, const struct doc *facts)
 {
@@ -141,7 +134,7 @@ static void check_cgroup(struct doc *checks, const struct fleet *f, const struct
 static void check_system(struct doc *checks, const struct fleet *f, const struct doc *facts)
 {
     const struct doc *os = doc_get(facts, "os"), *platforms = doc_get(f->x->release.head, "platforms");
-    const char *name = doc_text(os, "name"), *platform = platform_of(doc_text(facts, "arch"));
+    const char *name = doc_text(os, "name"), *platform = fit_platform(doc_text(facts, "arch"));
     int64_t systemd = doc_int(facts, "systemd", 0);
     OWN_FREE char *version = systemd ? str_fmt("%lld", (long long)systemd) : strdup("not running");
     add(checks,
@@ -273,7 +266,7 @@ static void check_tools(struct doc *checks, const struct doc *component, const s
 
 static void check_features(struct doc *checks, const struct doc *component, const struct doc *facts)
 {
-    const char *platform = platform_of(doc_text(facts, "arch"));
+    const char *platform = fit_platform(doc_text(facts, "arch"));
     DOC_EACH (t, doc_get(component, "modules")) {
         bool there = doc_bool(doc_get(facts, "modules"), doc_text(t, "name"), false);
         OWN_FREE char *id = str_fmt("kernel-%s", doc_text(t, "name"));

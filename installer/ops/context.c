@@ -1,7 +1,9 @@
 #include "ops/context.h"
 
-#include "base/clock.h"
+#include "ops/fit.h"
+#include "ops/memory.h"
 #include "ops/objects_diff.h"
+#include "ops/pins.h"
 
 #include <errno.h>
 #include <string.h>
@@ -65,50 +67,39 @@ static struct err *load_components(struct context *x, const struct bundle *b)
     return NULL;
 }
 
-static struct err *check_profile(const struct context *x)
-{
-    const char *profile = doc_text(x->release.head, "profile");
-    if (str_eq(profile, x->cluster->profile))
-        return NULL;
-    return err_hint(err_new(ERR_UNTRUSTED, "%s is a bundle of profile \"%s\", cluster.yaml wants \"%s\"",
-                            x->cluster->release, profile ? profile : "", x->cluster->profile),
-                    "change `profile` or `release` in %s", x->cluster->file);
-}
-
-/* Nobody can renew in time who is off the net: what has expired is said, not refused. */
-static struct err *tell_dates(const struct context *x, const struct bundle *b)
+/* Nobody can renew in time who is off the net: what has expired is said, and refused only when that was asked for. */
+static struct err *tell_dates(const struct context *x, const struct bundle *b, int64_t now)
 {
     OWN_STRS struct strs warnings = {0};
-    TRY(bundle_dates(b, clock_wall_s(), &warnings));
+    TRY(bundle_dates(b, now, x->enforce_dates ? NULL : &warnings));
     for (size_t i = 0; i < warnings.n; i++)
         event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", warnings.at[i]);
     return NULL;
 }
 
 /* Opens one more bundle or delta; nothing of it is used before every byte was verified. */
-static struct err *open_bundle(struct context *x, const char *path)
+static struct err *open_bundle(struct context *x, const char *path, int64_t now)
 {
-    const struct strs *trust = &x->cluster->trust;
     struct bundle **b = &x->bundles[x->n_bundles];
-    TRY(bundle_open_delta(b, path, (const char *const *)trust->at, trust->n));
+    TRY(bundle_open_delta(b, path, (const char *const *)x->trust.at, x->trust.n));
     x->n_bundles++;
-    TRY(tell_dates(x, *b));
+    TRY(tell_dates(x, *b, now));
     return err_wrap(bundle_verify(*b, show_progress, x), "%s", path);
 }
 
-static struct err *open_release(struct context *x)
+static struct err *open_release(struct context *x, int64_t now)
 {
     event_emit(x->events, EVENT_STEP, NULL, "verify the bundle");
-    TRY(open_bundle(x, x->cluster->release));
+    TRY(open_bundle(x, x->cluster->release, now));
     release_init(&x->release, head_of(x->bundles[0]));
-    TRY(load_components(x, x->bundles[0]));
-    return check_profile(x);
+    TRY(fit_asked(x));
+    return load_components(x, x->bundles[0]);
 }
 
-static struct err *open_addon(struct context *x, const char *path)
+static struct err *open_addon(struct context *x, const char *path, int64_t now)
 {
     event_emit(x->events, EVENT_STEP, NULL, "verify the add-on");
-    TRY(open_bundle(x, path));
+    TRY(open_bundle(x, path, now));
     const struct bundle *b = x->bundles[x->n_bundles - 1];
     TRY_CTX(release_extend(&x->release, head_of(b), bundle_digest(x->bundles[0])), "%s", path);
     return load_components(x, b);
@@ -118,11 +109,14 @@ static struct err *open_bundles(struct context *x)
 {
     const struct strs *addons = &x->cluster->addons;
     x->bundles = calloc(1 + addons->n, sizeof(struct bundle *));
+    int64_t now = 0;
     if (!x->bundles)
         return err_os(ENOMEM, "bundles");
-    TRY(open_release(x));
+    TRY(memory_load(x));
+    TRY(memory_now(&now, x));
+    TRY(open_release(x, now));
     for (size_t i = 0; i < addons->n; i++)
-        TRY(open_addon(x, addons->at[i]));
+        TRY(open_addon(x, addons->at[i], now));
     return NULL;
 }
 
@@ -151,6 +145,7 @@ static struct err *render(struct context *x)
 struct err *context_full(struct context *x, const char *path)
 {
     TRY(context_spec(x, path));
+    TRY(pins_trust(&x->trust, x->cluster));
     TRY(open_bundles(x));
     OWN_FREE char *vault = cluster_path(x->cluster, "secrets.vault");
     if (!vault)
@@ -173,4 +168,6 @@ void context_done(struct context *x)
     free(x->bundles);
     cluster_free(x->cluster);
     free(x->known_hosts);
+    strs_done(&x->trust);
+    doc_free(x->floors);
 }

@@ -20,6 +20,10 @@ struct context {
     struct generation *wanted; /* one a host, in the order of cluster.yaml */
     struct doc *objects;
     char *known_hosts;
+    struct strs trust;       /* files: public keys and root documents that the bundles are checked against */
+    struct doc *floors;      /* releases that this cluster had (memory.h); by context_full() what is known here */
+    const struct doc *allow; /* as in struct run; borrowed */
+    bool enforce_dates;
     const struct events *events;
     const struct cancel *cancel;
 };

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/home.h"
 #include "base/str.h"
 #include "crypt/key.h"
 #include "crypt/vault.h"
@@ -17,10 +18,7 @@ static const char *const authority_names[] = {"kubernetes", "etcd", "front-proxy
 
 char *vault_keys_folder(void)
 {
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    if (config && *config)
-        return str_fmt("%s/caisson/keys", config);
-    return str_fmt("%s/.config/caisson/keys", home ? home : "");
+    return home_config("keys");
 }
 
 static struct err *keys_file(char **ret, const char *name)

@@ -17,7 +17,7 @@ static const char start_format[] =
     "spec:\n"
     "  release: ./minimal.csn.tar          # the bundle\n"
     "  addons: []                          # more bundles, each built for this release\n"
-    "  trust: [release.pub]                # its publisher's root key, or root.json\n"
+    "  trust: [release.pub]                # its publisher's root key or root.json; without: see `trust bundle`\n"
     "  profile: minimal\n"
     "  network: {pods: 10.244.0.0/16, services: 10.96.0.0/16, dns: {upstream: []}}\n"
     "  hosts:                              # name = the machine's hostname; 1, 3 or 5 control-plane nodes\n"

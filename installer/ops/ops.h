@@ -12,6 +12,8 @@ struct run {
     const char *file;            /* cluster.yaml */
     const struct events *events; /* may be NULL */
     const struct cancel *cancel; /* may be NULL */
+    const struct doc *allow; /* for plan and apply: list of {epoch, sequence} to which a return is allowed; or NULL */
+    bool enforce_dates;      /* the same: what has expired is refused */
 };
 
 /*
@@ -35,11 +37,23 @@ typedef bool (*ops_confirm)(void *self, const char *host, const char *address, c
 struct err *ops_trust_hosts(struct doc **ret, const struct run *r, const char *name, ops_confirm confirm, void *self)
     ERR_MUST;
 
+/* Called with a root document (chain_describe()) before it is pinned. */
+typedef bool (*ops_confirm_root)(void *self, const struct doc *document);
+/*
+ * Pins the publisher of `file`, a bundle or a root.json, in the trust store. `fingerprint` (may be NULL): "sha256:..."
+ * of one of its root documents, which the publisher told; else `confirm` is asked about the last. {result:
+ * new|same|next|declined, product, version, fingerprint, path, document}. ERR_UNTRUSTED when the fingerprint is another
+ * one, or something else is pinned.
+ */
+struct err *ops_trust_bundle(struct doc **ret, const char *file, const char *fingerprint, ops_confirm_root confirm,
+                             void *self) ERR_MUST;
+
 /* {hosts: [{host, checks: [{id, result: pass|warn|fail, value, want, fix}]}], failed, warned}. ERR_REFUSED
  * when one failed. */
 struct err *ops_preflight(struct doc **ret, const struct run *r) ERR_MUST;
 
-/* {hosts: [diff_node()], cluster: {apply: [object], prune: [object]}, changes: n, release}. */
+/* {hosts: [diff_node()], cluster: {apply: [object], prune: [object]}, floor: [{release, from?, to}], changes: n,
+ * release}. */
 struct err *ops_plan(struct doc **ret, const struct run *r) ERR_MUST;
 /*
  * Carries out what ops_plan() says. The same tree, plus seconds, and for hosts {restarted, started, stopped}.

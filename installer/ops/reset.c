@@ -1,5 +1,6 @@
 #include "ops/ops.h"
 
+#include "ops/memory.h"
 #include "ops/reset.h"
 
 #include <errno.h>
@@ -61,6 +62,8 @@ struct err *ops_reset(struct doc **ret, const struct run *r, const char *name)
         f.at[i].chosen = !name || str_eq(name, f.at[i].host->name);
     TRY(require_chosen(&f));
     TRY(fleet_each(&f, reset_chosen));
+    if (!name) /* what comes here is a new cluster */
+        TRY(memory_forget(&x));
     *ret = doc_new_map();
     struct doc *hosts = doc_set(*ret, "hosts", doc_new_list());
     for (size_t i = 0; i < f.n; i++) {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct doc;
 struct keys_ask; /* supply/keys.h */
 
 struct build_opts {
@@ -23,10 +24,12 @@ struct build_opts {
     const char *version;        /* of the release; NULL: the profile's `version` */
     const char *expires;        /* a time; NULL: never */
     uint32_t epoch;
-    uint64_t sequence;         /* of releases of this product and profile, growing; below 2^53 */
-    int64_t source_date_epoch; /* every time in the bundle: seconds since 1970 */
-    const char *requires;      /* for an add-on profile: the bundle it needs; else NULL */
-    const char *const *trust;  /* for bundle_open() of `requires`; NULL: the root key or documents of this build */
+    uint64_t sequence;             /* of releases of this product and profile, growing; below 2^53 */
+    const struct doc *rollback_to; /* list of {epoch, sequence}: older releases to which this one allows a return; or
+                                      NULL */
+    int64_t source_date_epoch;     /* every time in the bundle: seconds since 1970 */
+    const char *requires;          /* for an add-on profile: the bundle it needs; else NULL */
+    const char *const *trust;      /* for bundle_open() of `requires`; NULL: the root key or documents of this build */
     size_t n_trust;
 };
 

@@ -211,7 +211,7 @@ static void show_role(struct doc *roles, const struct chain *c, size_t i, const 
     }
 }
 
-static struct err *show_document(struct doc *to, const struct chain *c, size_t i)
+struct err *chain_describe(struct doc *to, const struct chain *c, size_t i)
 {
     static const char *const copied[] = {"version", "product", "epoch", "created", "expires", "deny"};
     char hex[DIGEST_HEX];
@@ -237,7 +237,7 @@ struct err *chain_show(struct doc **ret, const char *dir)
     doc_set_text(d, "path", dir);
     struct doc *documents = doc_set(d, "documents", doc_new_list());
     for (size_t i = 0; i < c.n; i++)
-        TRY(show_document(doc_add(documents, doc_new_map()), &c, i));
+        TRY(chain_describe(doc_add(documents, doc_new_map()), &c, i));
     struct err *e = chain_complete(&c);
     doc_set_bool(d, "complete", !e);
     err_free(e); /* what is missing stands in `needs` */

@@ -19,6 +19,11 @@ struct chain {
 struct err *chain_load(struct chain *ret, const char *dir) ERR_MUST;
 /* A chain of one document, signed by `key`. */
 struct err *chain_of(struct chain *ret, const struct doc *root, const struct key *key) ERR_MUST;
+/*
+ * The root documents of a bundle, or one root.json. Nobody vouches for them: the first is signed by its own keys (a
+ * single document not even that), each later one as a chain asks. For showing them to a person.
+ */
+struct err *chain_of_file(struct chain *ret, const char *path) ERR_MUST;
 void chain_done(struct chain *c);
 #define OWN_CHAIN OWN(chain_done)
 /* The last document; borrowed. */
@@ -31,6 +36,9 @@ struct err *chain_complete(const struct chain *c) ERR_MUST;
  * [{id, scheme, signed}]}], needs: [{version, have, threshold}]}]}: `needs` is whose root keys have to sign it.
  */
 struct err *chain_show(struct doc **ret, const char *dir) ERR_MUST;
+
+/* The i-th document as chain_show() shows it, into the empty map `to`. */
+struct err *chain_describe(struct doc *to, const struct chain *c, size_t i) ERR_MUST;
 
 /* What a new document says; what is not given stays as it was, but for `expires`, which is stated anew each time. */
 struct chain_change {

@@ -154,7 +154,8 @@ struct err *statement_release(struct buf *out, const struct recipe *r, const str
         doc_set_text(v, "profile", doc_text(bundle_release(required), "predicate.profile"));
         doc_set_fmt(v, "releaseDigest", "sha256:%s", bundle_digest(required));
     }
-    doc_set(p, "rollbackTo", doc_new_list());
+    const struct doc *back = r->opts->rollback_to;
+    doc_set(p, "rollbackTo", back ? doc_clone(back) : doc_new_list());
     TRY(add_members(p, a, index_hex, index->len));
     TRY(add_seed_bytes(p, a));
     doc_set(p, "components", doc_clone(a->components));

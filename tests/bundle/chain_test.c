@@ -322,7 +322,7 @@ static void rotated(void **state)
     OWN_FORGE struct forge *g = two_of_three(&p);
     put(g);
     OK(check(g, &p, "AB"));
-    FAILS(ERR_UNTRUSTED, "E_ROOT_PIN", open_with(g, pin));
+    FAILS(ERR_UNTRUSTED, "E_ROOT_CHAIN: it ends with root document 1; document 2 is trusted", open_with(g, pin));
 }
 
 static void removed_key(void **state)

@@ -138,6 +138,8 @@ spec:
   overrides: {tool: {level: 4, word: fine}}
   acknowledge: [single-control-plane]
   addons: []
+  product: caisson
+  channel: stable
 Y
 
 # spec [SED-SCRIPT]...: cluster.yaml is the good one, edited.
@@ -423,7 +425,12 @@ expect "a withdrawn release built again" 6 "E_DENIED: root document 2 of root fo
 spec 's/release.pub/none.pub/'
 refused "a missing public key" 64 "none.pub" ""
 spec 's/profile: tiny/profile: minimal/'
-refused "a bundle of another profile" 4 'cluster.yaml wants "minimal"' '`profile` or `release`'
+refused "a bundle of another profile" 4 'E_PRODUCT: ' '`profile` or `release`'
+check "and it says which is wanted" says 'is a bundle of profile "tiny", cluster.yaml wants "minimal"'
+spec 's/product: caisson/product: other/'
+refused "a bundle of another product" 4 'E_PRODUCT: ' '`product` or `release`'
+spec 's/channel: stable/channel: beta/'
+refused "a bundle of another channel" 4 'E_PRODUCT: ' '`channel` or `release`'
 spec 's/level: 4/lvel: 4/'
 refused "an override of an unknown setting" 64 'cluster.yaml:12:22: ' 'level'
 spec 's/level: 4/level: high/'
@@ -432,6 +439,106 @@ spec
 mv secrets.vault vault.away
 expect_quiet "no vault" 64 "secrets.vault" 'caisson init' "$caisson" plan
 mv vault.away secrets.vault
+
+# ---- what the cluster had before ----
+
+# had EPOCH.SEQUENCE ROLLBACK-TO ROOT ISSUED [FIELD]: what is remembered; good.tar is 0.1.
+had() {
+    mkdir -p .caisson
+    cat >.caisson/floors.json <<J
+{"caisson/tiny":{"channel":"stable","digest":"sha256:aa","epoch":${1%.*},"issued":"$4","product":"caisson","profile":"tiny",
+"rollbackTo":[$2],"root":$3,"sequence":${1#*.},"version":"1.0.0"}}
+J
+}
+# not_again WHAT TEXT FIX: by those who change something, before any host is contacted.
+not_again() {
+    expect_quiet "$1: plan" 4 "$2" "$3" "$caisson" plan
+    expect_quiet "$1: apply" 4 "$2" "$3" "$caisson" apply
+}
+long_ago=2020-01-01T00:00:00Z
+spec
+had 0.5 "" 1 $long_ago
+not_again "an older release" "E_ROLLBACK: release 0.1 of caisson/tiny is older than 0.5" "release 0.5 does not name 0.1"
+expect_quiet "an older release that only the operator allows" 4 "E_ROLLBACK" "use 0.5 or a newer one" "$caisson" apply --allow-rollback 0.1
+had 2.0 "" 1 $long_ago
+not_again "a lower epoch" "E_ROLLBACK: release 0.1 of caisson/tiny is older than 2.0" "use 2.0"
+had 0.5 '{"epoch":0,"sequence":1}' 1 $long_ago
+not_again "an older release that only the publisher allows" "E_ROLLBACK" "--allow-rollback 0.1"
+expect "an older release that both allow goes on to the host" 3 "cp-1" "is the machine on" "$caisson" apply --allow-rollback 0.1
+had 0.1 "" 1 $long_ago
+not_again "another release of the same number" "E_ROLLBACK: another release 0.1 of caisson/tiny" "a sequence of its own"
+had 0.0 "" 2 $long_ago
+not_again "an older chain of root documents" "E_ROOT_CHAIN: it ends with root document 1 of caisson; document 2 was seen" "all root documents"
+had 0.0 "" 1 2126-01-01T00:00:00Z
+expect "a clock before the newest release is a warning" 3 "E_CLOCK: a release of this cluster was issued at 2126-01-01T00:00:00Z" "" "$caisson" plan
+expect_quiet "a clock before the newest release, dates enforced" 4 "E_CLOCK" "set this machine's clock" "$caisson" apply --enforce-dates
+had 0.0 "" 1 $long_ago
+"$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --sequence 10001 --out far.tar >"$work/out" 2>&1
+spec 's/good.tar/far.tar/'
+not_again "a number out of all proportion" "E_FASTFORWARD: sequence 10001 of caisson/tiny is more than 10000 above 0" "a stolen key"
+spec
+echo '{"x":' >.caisson/floors.json
+expect_quiet "a damaged record" 1 ".caisson/floors.json" "delete it" "$caisson" plan
+rm -r .caisson
+expect "a return to what is no number" 64 '--allow-rollback: "1" is no EPOCH.SEQUENCE' "as in 0.12" "$caisson" apply --allow-rollback 1
+expect "a bundle that allows a return to what is no number" 64 '--rollback-to: "0.x" is no EPOCH.SEQUENCE' "as in 0.12" \
+    "$caisson" bundle build --key release.key --rollback-to 0.x
+check "a refusal leaves nothing" test ! -e .caisson
+
+# ---- the trust store ----
+
+pinned=$XDG_CONFIG_HOME/caisson/trust/caisson
+fingerprint() { "$caisson" root show "$1" -o json | jq -r ".documents[$2].digest"; }
+spec '/^  trust:/d'
+refused "nobody to trust" 64 "no publisher is trusted" "caisson trust bundle FILE"
+expect "trust bundle without an answer" 6 "the publisher of good.tar was not accepted" "--fingerprint sha256:" "$caisson" trust bundle good.tar
+check "the keys and the fingerprint are shown" says "fingerprint sha256:"
+expect "trust bundle of what is none" 4 "E_FORMAT" "" "$caisson" trust bundle "$caisson"
+expect "trust bundle of no file" 64 "none.tar: No such file" "a bundle, or a root document" "$caisson" trust bundle none.tar
+echo '{}' >none.json
+expect "trust bundle of another JSON file" 4 "none.json: E_ROOT_SCHEMA" "" "$caisson" trust bundle none.json
+expect "trust bundle with no fingerprint" 64 '--fingerprint: "sha256:12" is no fingerprint' "caisson root show" "$caisson" trust bundle good.tar --fingerprint sha256:12
+expect "trust bundle with another fingerprint" 4 "E_ROOT_PIN" "not from this publisher" "$caisson" trust bundle good.tar --fingerprint "sha256:$(printf '%064d' 0)"
+check "nothing is pinned by all that" test ! -e "$pinned"
+print=$("$caisson" trust bundle good.tar -o json 2>/dev/null | jq -r .fingerprint)
+run "$caisson" trust bundle good.tar --fingerprint "$print"
+check "trust bundle" says "pinned: root document 1 of product caisson, $print"
+check "for this account alone" test "$(stat -c %a "$pinned/root.json" "$pinned/state.json" | xargs)" = "600 600"
+check "the fingerprint is the SHA-256 of what is pinned" test "sha256:$(sha256sum "$pinned/root.json" | cut -c 1-64)" = "$print"
+run "$caisson" trust bundle good.tar
+check "again" says "pinned already"
+expect "a bundle of this publisher" 3 "cp-1" "is the machine on" "$caisson" plan
+"$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key other.key --out theirs.tar >"$work/out" 2>&1
+expect "trust bundle of another publisher of that product" 4 "E_ROOT_PIN: another root document of caisson is pinned" "never replaced" "$caisson" trust bundle theirs.tar
+spec '/^  trust:/d' 's/good.tar/theirs.tar/'
+refused "a bundle of another publisher" 4 "E_ROOT_PIN" "fingerprint"
+spec '/^  trust:/d' 's/product: caisson/product: unknown/'
+refused "a product that nobody is trusted for" 64 "no publisher of product unknown is trusted" "caisson trust bundle FILE"
+mv "$pinned" "$work/pinned.away"
+spec '/^  trust:/d' 's/good.tar/one.tar/'
+"$caisson" root create chain --root-key release.pub --release-key release.pub --key release.key >"$work/out" 2>&1
+"$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --root chain --key release.key --out one.tar >"$work/out" 2>&1
+"$caisson" root rotate chain --key release.key >"$work/out" 2>&1
+"$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --root chain --key release.key --out two.tar >"$work/out" 2>&1
+run "$caisson" trust bundle one.tar --fingerprint "$(fingerprint chain 0)"
+check "the first of two documents" says "pinned: root document 1"
+cp "$pinned/root.json" "$work/first.json"
+run "$caisson" trust bundle two.tar
+check "the second follows without a question" says "pinned, as what follows from the one before: root document 2"
+expect "trust bundle of the older chain" 4 "E_ROOT_CHAIN: root document 2 of caisson is pinned; this ends with 1" "never replaced" "$caisson" trust bundle one.tar
+refused "a bundle with the older chain" 4 "E_ROOT_CHAIN: it ends with root document 1; document 2 is trusted" "all root documents"
+cp "$work/first.json" "$pinned/root.json"
+refused "an old root document put back" 4 "E_ROOT_CHAIN: root document 1 of caisson is pinned; document 2 was seen before" "caisson trust bundle"
+run "$caisson" trust bundle two.tar
+check "the newer bundle mends it" test "$(jq .version "$pinned/root.json")" = 2
+echo x >"$pinned/state.json"
+expect_quiet "a damaged state of the trust store" 1 "state.json" "restore it" "$caisson" plan
+rm -r "$pinned" && mv "$work/pinned.away" "$pinned"
+cd "$work" || exit 1
+run "$caisson" bundle verify c/good.tar
+check "bundle verify takes whom the trust store has" says "is intact"
+cd c || exit 1
+spec
 
 # ---- the verbs that show bundles: each refuses what is none, and one of another key ----
 
@@ -474,6 +581,8 @@ release	./good.tar	@
 trust	release.pub	@
 addons	addons: []	addons: [@]
 profile	tiny	@
+product	product: caisson	product: @
+channel	channel: stable	channel: @
 pods	10.244.0.0/16	@
 services	10.96.0.0/16	@
 upstream	10.0.0.53	@

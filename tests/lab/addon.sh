@@ -6,7 +6,7 @@
 addon_build() {
     "$LAB_TOP/scripts/payloads" --profile minimal-test >"$work/payloads.log" 2>&1 || { cat "$work/payloads.log"; return 1; }
     bin/caisson bundle build --profile "$LAB_TOP/profiles/minimal-test.yaml" --bundles "$LAB_TOP/bundles" --key release.key \
-        --requires minimal.csn.tar --out test.csn.tar >"$work/addon.log" 2>&1 || { cat "$work/addon.log"; return 1; }
+        --requires minimal.csn.tar --sequence "$(sequence_of minimal.csn.tar)" --out test.csn.tar >"$work/addon.log" 2>&1 || { cat "$work/addon.log"; return 1; }
 }
 
 addon_images() { bin/caisson bundle inspect test.csn.tar --trust release.pub -o json | jq -r '.components[].images[]?.name' | sort; }

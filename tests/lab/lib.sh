@@ -69,6 +69,9 @@ own_lab_end() {
     exit "$status"
 }
 
+# The number of a bundle; each other release gets a higher one, since the cluster remembers the highest.
+sequence_of() { bin/caisson bundle inspect "$1" --trust release.pub -o json | jq .sequence; }
+
 # Sets the kubelet's override $1 to $2.
 override_kubelet() {
     sed -i "/^      $1:/d" cluster.yaml

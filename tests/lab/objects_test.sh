@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Another release, of which only manifests or an image differ: only those are applied, an object that left is pruned, no unit
-# on any node is touched. That with the image comes as a delta by what the cluster holds. The cluster has its own release again afterwards. And labels and taints of a node.
+# on any node is touched. That with the image comes as a delta by what the cluster holds. The cluster has a release like its own
+# afterwards, a newer one, since it takes no older one. And labels and taints of a node.
 set -uo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -10,18 +11,18 @@ blobs=${CAISSON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caisson}/blobs/sha256
 
 clean_up() {
     local status=$?
-    mv -f "$work/own.csn.tar" minimal.csn.tar
     mv -f "$work/own.yaml" cluster.yaml
     rm -rf "$work/cache"
     exit "$status"
 }
-cp minimal.csn.tar "$work/own.csn.tar" && cp cluster.yaml "$work/own.yaml" || exit 1
+cp minimal.csn.tar "$work/own.csn.tar" && cp cluster.yaml "$work/own.yaml" && sequence=$(sequence_of minimal.csn.tar) || exit 1
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# build [OPTION]...
+# build [OPTION]...: the next release.
 build() {
-    bin/caisson bundle build --profile "$LAB_TOP/profiles/minimal.yaml" --bundles "$bundles" --key release.key --sequence 9 \
+    sequence=$((sequence + 1))
+    bin/caisson bundle build --profile "$LAB_TOP/profiles/minimal.yaml" --bundles "$bundles" --key release.key --sequence "$sequence" \
         --out minimal.csn.tar "$@" >"$work/objects.log" 2>&1 || { cat "$work/objects.log"; return 1; }
 }
 
@@ -42,13 +43,15 @@ versions() {
 # Objects whose version differs, or that only one side has.
 moved() { diff "$work/versions.before" "$work/versions.after" | sed -nE 's/^[<>] ([^ ]+ [^ ]+) .*/\1/p' | sort -u | xargs; }
 
-# changes OBJECT...: plan says the lines on standard input; apply moves these objects and starts no unit again.
+# changes OBJECT...: plan says the lines on standard input, and that the release is remembered; apply moves these objects and
+# starts no unit again.
 changes() {
     local before code
     bin/caisson plan >"$work/plan.txt" 2>"$work/plan.log"
     code=$?
     [ "$code" = 2 ] || { echo "plan exits $code"; cat "$work/plan.log"; return 1; }
-    diff - <(sed -E 's/ [0-9a-f]{12}\b/ X/g' "$work/plan.txt") || return 1
+    grep -xF "cluster: remember release 0.$sequence of caisson/minimal in place of 0.$((sequence - 1))" "$work/plan.txt" >/dev/null || return 1
+    diff - <(sed -E '/^cluster: remember release /d; s/ [0-9a-f]{12}\b/ X/g' "$work/plan.txt") || return 1
     before=$(invocations)
     versions >"$work/versions.before"
     bin/caisson apply >"$work/objects.log" 2>&1 || { cat "$work/objects.log"; return 1; }
@@ -61,7 +64,7 @@ lines() { printf '%s\n' "$@"; }
 
 changed_manifest() {
     sed -i 's/^        cache 30$/        cache 31/' "$bundles/coredns/coredns.yaml"
-    build && changes ConfigMap coredns < <(lines "cluster: apply ConfigMap kube-system/coredns" "1 change") || return 1
+    build && changes ConfigMap coredns < <(lines "cluster: apply ConfigMap kube-system/coredns" "2 changes") || return 1
     k -n kube-system get configmap coredns -o yaml | grep 'cache 31' >/dev/null
 }
 
@@ -73,13 +76,13 @@ kind: ConfigMap
 metadata: {name: lab-extra, namespace: kube-system}
 data: {a: b}
 YAML
-    build && changes ConfigMap lab-extra < <(lines "cluster: apply ConfigMap kube-system/lab-extra" "1 change") || return 1
+    build && changes ConfigMap lab-extra < <(lines "cluster: apply ConfigMap kube-system/lab-extra" "2 changes") || return 1
     [ "$(k -n kube-system get configmap lab-extra -o 'jsonpath={.data.a}')" = b ]
 }
 
 removed_manifest() {
     cp "$LAB_TOP/bundles/kubernetes/rbac.yaml" "$bundles/kubernetes/rbac.yaml"
-    build && changes ConfigMap lab-extra < <(lines "cluster: prune ConfigMap lab-extra" "1 change") || return 1
+    build && changes ConfigMap lab-extra < <(lines "cluster: prune ConfigMap lab-extra" "2 changes") || return 1
     [ -z "$(k -n kube-system get configmap lab-extra --ignore-not-found -o name)" ]
 }
 
@@ -135,17 +138,17 @@ changed_image() {
     other_image && build --cache "$work/cache" --lock "$work/cache/lock.json" && as_delta || return 1
     changes Deployment.v1.apps coredns < <(
         image_lines "$tag" "$tag-lab"
-        lines "cluster: apply Deployment kube-system/coredns" "$((3 * $(hosts | wc -l) + 1)) changes"
+        lines "cluster: apply Deployment kube-system/coredns" "$((3 * $(hosts | wc -l) + 2)) changes"
     ) || return 1
     within 60 runs_image "$tag-lab"
 }
 
 own_release() {
-    cp "$work/own.csn.tar" minimal.csn.tar
+    rm -rf "$bundles" && cp -r "$LAB_TOP/bundles" "$bundles" && build || return 1
     changes ConfigMap coredns Deployment.v1.apps coredns < <(
         image_lines "$tag-lab" "$tag"
         lines "cluster: apply ConfigMap kube-system/coredns" "cluster: apply Deployment kube-system/coredns"
-        lines "$((3 * $(hosts | wc -l) + 2)) changes"
+        lines "$((3 * $(hosts | wc -l) + 3)) changes"
     ) || return 1
     within 60 runs_image "$tag"
 }

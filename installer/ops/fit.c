@@ -1,0 +1,108 @@
+#include "ops/fit.h"
+
+#include "wire/floor.h"
+
+#include <string.h>
+
+/* ---- what cluster.yaml asks for ---- */
+
+static struct err *check_asked(const struct context *x, const char *key, const char *wanted)
+{
+    const char *has = doc_text(x->release.head, key);
+    if (!wanted || str_eq(has, wanted))
+        return NULL;
+    return err_hint(err_new(ERR_UNTRUSTED, "E_PRODUCT: %s is a bundle of %s \"%s\", cluster.yaml wants \"%s\"",
+                            x->cluster->release, key, has, wanted),
+                    "change `%s` or `release` in %s", key, x->cluster->file);
+}
+
+struct err *fit_asked(const struct context *x)
+{
+    TRY(check_asked(x, "product", x->cluster->product));
+    TRY(check_asked(x, "profile", x->cluster->profile));
+    return check_asked(x, "channel", x->cluster->channel);
+}
+
+/* ---- what the cluster had ---- */
+
+static struct err *was_not_asked(const struct context *x, const char *key, const char *had)
+{
+    const char *has = doc_text(x->release.head, key);
+    return err_hint(err_new(ERR_UNTRUSTED, "E_PRODUCT: %s is a bundle of %s \"%s\", this cluster has \"%s\"",
+                            x->cluster->release, key, has, had),
+                    "when you mean it, write `%s: %s` under spec in %s", key, has, x->cluster->file);
+}
+
+static struct err *check_product(const struct context *x)
+{
+    const char *product = doc_text(x->release.head, "product");
+    const struct doc *first = x->floors->child;
+    if (!first || x->cluster->product || doc_find(x->floors, "product", product))
+        return NULL;
+    return was_not_asked(x, "product", doc_text(first, "product"));
+}
+
+/* "1.36" of "1.36.3" or "v1.36.3". */
+static void minor_of(char ret[16], const char *version)
+{
+    version += *version == 'v';
+    size_t n = strcspn(version, ".");
+    n += version[n] == '.' ? 1 + strcspn(version + n + 1, ".") : 0;
+    (void)snprintf(ret, 16, "%.*s", (int)(n < 15 ? n : 15), version);
+}
+
+/* What is older was allowed already, by the release that was there. */
+static bool is_older(const struct doc *seen, const struct doc *head)
+{
+    int64_t epochs = doc_int(head, "epoch", 0) - doc_int(seen, "epoch", 0);
+    return epochs < 0 || (epochs == 0 && doc_int(head, "sequence", 0) < doc_int(seen, "sequence", 0));
+}
+
+struct err *fit_upgrade(const struct doc *seen, const struct doc *head)
+{
+    const char *from = doc_text(seen, "kubernetes"), *to = doc_text(head, "kubernetes.version");
+    char had[16], has[16];
+    if (!from || !to || is_older(seen, head))
+        return NULL;
+    minor_of(had, from);
+    minor_of(has, to);
+    if (strcmp(had, has) == 0 || doc_list_has(doc_path(head, "kubernetes.upgradeFrom"), had))
+        return NULL;
+    return err_hint(
+        err_new(ERR_UNTRUSTED, "E_REQUIRES: Kubernetes %s cannot follow %s, which this cluster has", to, from),
+        "install a release between them first: Kubernetes is upgraded by one minor version at a time");
+}
+
+struct err *fit_cluster(const struct context *x)
+{
+    const struct doc *head = x->release.head, *seen = floor_find(x->floors, head);
+    TRY(check_product(x));
+    if (!seen)
+        return NULL;
+    if (!x->cluster->channel && !str_eq(doc_text(seen, "channel"), doc_text(head, "channel")))
+        return was_not_asked(x, "channel", doc_text(seen, "channel"));
+    return err_wrap(fit_upgrade(seen, head), "%s", x->cluster->release);
+}
+
+/* ---- the machines ---- */
+
+const char *fit_platform(const char *machine)
+{
+    if (str_eq(machine, "x86_64"))
+        return "linux/amd64";
+    return str_eq(machine, "aarch64") ? "linux/arm64" : machine;
+}
+
+struct err *fit_machines(const struct fleet *f)
+{
+    const struct doc *platforms = doc_get(f->x->release.head, "platforms");
+    for (size_t i = 0; i < f->n; i++) {
+        const char *platform = fit_platform(doc_text(f->at[i].state, "arch"));
+        if (!platform || doc_list_has(platforms, platform))
+            continue;
+        return err_hint(err_new(ERR_UNTRUSTED, "%s: E_PLATFORM: the release is for %s, the machine is %s",
+                                f->at[i].host->name, platforms->child->text, platform),
+                        "use a bundle for this platform, or another machine");
+    }
+    return NULL;
+}

@@ -1,0 +1,241 @@
+#include "ops/memory.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "ops/pins.h"
+#include "wire/floor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+enum { CLOCK_SLACK_S = 300 };
+
+/* ---- here ---- */
+
+static struct err *path_of(char **ret, const struct context *x)
+{
+    *ret = cluster_path(x->cluster, ".caisson/floors.json");
+    return *ret ? NULL : err_os(ENOMEM, "floors.json");
+}
+
+static struct err *read_floors(struct doc **ret, const char *path)
+{
+    OWN_BUF struct buf text = {.max = FLOOR_BYTES_MAX};
+    TRY(file_read(&text, AT_FDCWD, path));
+    TRY(doc_json(ret, path, text.at, text.len));
+    return floor_check_form(*ret);
+}
+
+struct err *memory_load(struct context *x)
+{
+    OWN_FREE char *path = NULL;
+    TRY(path_of(&path, x));
+    if (file_exists(AT_FDCWD, path)) {
+        struct err *e = read_floors(&x->floors, path);
+        return err_hint(err_as(err_wrap(e, "%s", path), ERR_FAILED),
+                        "delete it: the control-plane nodes remember the same, and apply writes it again");
+    }
+    x->floors = doc_new_map();
+    return NULL;
+}
+
+struct err *memory_forget(const struct context *x)
+{
+    OWN_FREE char *path = NULL;
+    TRY(path_of(&path, x));
+    if (unlink(path) < 0)
+        return errno == ENOENT ? NULL : err_os(errno, "delete %s", path);
+    return file_sync_parent(AT_FDCWD, path);
+}
+
+static struct err *write_floors(const struct context *x, const struct doc *floors)
+{
+    OWN_FREE char *path = NULL, *dir = cluster_path(x->cluster, ".caisson");
+    OWN_BUF struct buf text = {0};
+    TRY(path_of(&path, x));
+    TRY(dir ? file_mkdirs(AT_FDCWD, dir, 0700) : err_os(ENOMEM, "floors.json"));
+    TRY(doc_json_write(&text, floors));
+    return file_replace(AT_FDCWD, path, text.at, text.len, 0600);
+}
+
+/* ---- time ---- */
+
+static struct err *behind(const char *issued, int64_t now)
+{
+    char today[32];
+    clock_rfc3339(today, now);
+    return err_hint(
+        err_new(ERR_UNTRUSTED, "E_CLOCK: a release of this cluster was issued at %s, and here it is %s", issued, today),
+        "set this machine's clock");
+}
+
+struct err *memory_now(int64_t *ret, const struct context *x)
+{
+    int64_t now = clock_wall_s(), at = 0;
+    const char *newest = NULL;
+    *ret = now;
+    DOC_EACH (v, x->floors)
+        if (clock_parse(doc_text(v, "issued"), &at) && at > *ret) {
+            *ret = at;
+            newest = doc_text(v, "issued");
+        }
+    if (*ret <= now + CLOCK_SLACK_S)
+        return NULL;
+    struct err *e = behind(newest, now);
+    if (x->enforce_dates)
+        return e;
+    event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", err_text(e));
+    err_free(e); /* was said */
+    return NULL;
+}
+
+/* ---- what the bundles are to it ---- */
+
+static struct doc *record_of(const struct bundle *b)
+{
+    static const char *const copied[] = {"product", "profile",  "channel", "version",
+                                         "epoch",   "sequence", "issued",  "rollbackTo"};
+    const struct doc *release = doc_get(bundle_release(b), "predicate");
+    struct doc *r = doc_new_map();
+    for (size_t i = 0; i < ARRAY_LEN(copied); i++)
+        doc_set(r, copied[i], doc_clone(doc_get(release, copied[i])));
+    doc_set_fmt(r, "digest", "sha256:%s", bundle_digest(b));
+    doc_set_int(r, "root", doc_int(bundle_root(b), "version", 0));
+    if (doc_text(release, "kubernetes.version"))
+        doc_set_text(r, "kubernetes", doc_text(release, "kubernetes.version"));
+    return r;
+}
+
+struct err *memory_check(const struct context *x)
+{
+    for (size_t i = 0; i < x->n_bundles; i++) {
+        OWN_DOC struct doc *next = record_of(x->bundles[i]);
+        TRY_CTX(floor_check(floor_find(x->floors, next), next, x->allow), "%s", bundle_path(x->bundles[i]));
+    }
+    return NULL;
+}
+
+/* What will be remembered when all of this is installed. */
+static struct doc *wanted(const struct context *x)
+{
+    struct doc *map = doc_clone(x->floors);
+    for (size_t i = 0; i < x->n_bundles; i++) {
+        OWN_DOC struct doc *next = record_of(x->bundles[i]);
+        floor_set(map, next);
+    }
+    return map;
+}
+
+/* ---- the trust store ---- */
+
+static bool is_pinned(const struct context *x)
+{
+    return x->cluster->trust.n == 0;
+}
+
+/* Clusters are upgraded one after the other: what another one has binds only those that never had such a release. */
+static struct err *check_elsewhere(const struct context *x)
+{
+    for (size_t i = 0; is_pinned(x) && i < x->n_bundles; i++) {
+        OWN_DOC struct doc *next = record_of(x->bundles[i]), *floors = NULL;
+        if (floor_find(x->floors, next))
+            continue;
+        TRY(pins_floors(&floors, doc_text(next, "product")));
+        TRY_CTX(floor_check(floor_find(floors, next), next, x->allow), "%s", bundle_path(x->bundles[i]));
+    }
+    return NULL;
+}
+
+static struct err *tell_store(const struct context *x)
+{
+    for (size_t i = 0; is_pinned(x) && i < x->n_bundles; i++) {
+        OWN_DOC struct doc *installed = doc_new_map(), *record = record_of(x->bundles[i]);
+        floor_set(installed, record);
+        TRY(pins_accept(x->bundles[i], installed));
+    }
+    return NULL;
+}
+
+/* ---- the nodes ---- */
+
+static bool remembers(const struct member *m)
+{
+    return m->host->control_plane && m->node;
+}
+
+struct err *memory_ask(struct fleet *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        const struct doc *floors = remembers(&f->at[i]) ? doc_get(f->at[i].state, "floors") : NULL;
+        if (!floors)
+            continue;
+        TRY_CTX(err_as(floor_check_form(floors), ERR_FAILED), "%s", f->at[i].host->name);
+        floor_merge(f->x->floors, floors);
+    }
+    int64_t now = 0;
+    TRY(memory_now(&now, f->x));
+    TRY(memory_check(f->x));
+    return check_elsewhere(f->x);
+}
+
+struct err *memory_accept(const struct context *x)
+{
+    for (size_t i = 0; is_pinned(x) && i < x->n_bundles; i++)
+        TRY(pins_accept(x->bundles[i], NULL));
+    return NULL;
+}
+
+static bool all_have(const struct fleet *f, const struct doc *record)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        const struct member *m = &f->at[i];
+        if (remembers(m) && !floor_is_same(floor_find(doc_get(m->state, "floors"), record), record))
+            return false;
+    }
+    return true;
+}
+
+struct doc *memory_report(const struct fleet *f)
+{
+    OWN_DOC struct doc *will = wanted(f->x);
+    struct doc *list = doc_new_list();
+    DOC_EACH (v, will) {
+        char at[48];
+        const struct doc *seen = floor_find(f->x->floors, v);
+        if (all_have(f, v))
+            continue;
+        struct doc *d = doc_add(list, doc_new_map());
+        doc_set_text(d, "release", v->key);
+        if (seen) {
+            floor_position(at, seen);
+            doc_set_text(d, "from", at);
+        }
+        floor_position(at, v);
+        doc_set_text(d, "to", at);
+    }
+    return list;
+}
+
+static struct err *put(struct fleet *f, struct member *m)
+{
+    if (!remembers(m))
+        return NULL;
+    struct doc *args = doc_new_map();
+    doc_set(args, "floors", wanted(f->x));
+    if (f->x->allow)
+        doc_set(args, "allow", doc_clone(f->x->allow));
+    return node_call(NULL, m->node, "floor.put", args, NULL); /* a step: Ctrl-C counts behind it */
+}
+
+struct err *memory_keep(struct fleet *f)
+{
+    OWN_DOC struct doc *will = wanted(f->x), *changes = memory_report(f);
+    DOC_EACH (v, changes)
+        event_emit(f->x->events, EVENT_STEP, NULL, "remember release %s of %s", doc_text(v, "to"),
+                   doc_text(v, "release"));
+    if (changes->child)
+        TRY(fleet_each(f, put));
+    TRY(write_floors(f->x, will));
+    return tell_store(f->x);
+}

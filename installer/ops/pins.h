@@ -1,0 +1,37 @@
+/*
+ * pins: the trust store of this account, $XDG_CONFIG_HOME/caisson/trust/<product>/: root.json is the root document that
+ * a person compared with the publisher, or a later one that follows from it; state.json is what was seen since: {root:
+ * version, issued, floors: (wire/floor.h)}. Both 0600. A root document never goes back. Where cluster.yaml has `trust`,
+ * the store is not asked.
+ */
+#pragma once
+#include "bundle/bundle.h"
+#include "cluster/cluster.h"
+#include "supply/chain.h"
+
+/* Folder of the product, in new memory. */
+char *pins_folder(const char *product);
+/*
+ * Appends the root.json of `product`, or of all products when it is NULL. ERR_USAGE when there is none;
+ * ERR_UNTRUSTED (E_ROOT_CHAIN) when one is older than what was seen.
+ */
+struct err *pins_files(struct strs *ret, const char *product) ERR_MUST;
+/* The files that bundles are checked against: those of cluster.yaml, or else of the store. `c` may be NULL: the store.
+ */
+struct err *pins_trust(struct strs *ret, const struct cluster *c) ERR_MUST;
+/* What was seen of the product's releases, from state.json; an empty map when nothing was. */
+struct err *pins_floors(struct doc **ret, const char *product) ERR_MUST;
+
+enum pins_result { PINS_NEW, PINS_SAME, PINS_NEXT };
+/*
+ * What the last document of `c` would be to the store: a first one; the one that is there; a later one that follows
+ * from it. ERR_UNTRUSTED: E_ROOT_CHAIN (an older one), E_ROOT_PIN (another one: what is pinned is never replaced).
+ */
+struct err *pins_look(enum pins_result *ret, const struct chain *c) ERR_MUST;
+/* Makes the last document of `c` the pinned one. */
+struct err *pins_put(const struct chain *c) ERR_MUST;
+/*
+ * Takes over what an accepted bundle says: its last root document, and when it was issued. `floors` (may be NULL): what
+ * is installed now; the highest is kept.
+ */
+struct err *pins_accept(const struct bundle *b, const struct doc *floors) ERR_MUST;
