@@ -512,7 +512,7 @@ static void no_file(void **state)
     struct bundle *b = NULL;
     const char *trust = f->pub_path;
     FAILS(ERR_USAGE, "No such file", bundle_open(&b, f->path, &trust, 1));
-    FAILS(ERR_USAGE, "not a regular file", bundle_open(&b, f->folder, &trust, 1));
+    FAILS(ERR_USAGE, "a folder, but no release of a store", bundle_open(&b, f->folder, &trust, 1));
     forge_seal(f);
     forge_write(f);
     FAILS(ERR_USAGE, "no public key", bundle_open(&b, f->path, NULL, 0));

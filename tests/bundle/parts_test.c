@@ -349,7 +349,7 @@ static void no_list(void **state)
     assert_int_equal(unlink(c.list), 0);
     FAILS(ERR_USAGE, "test.csn.tar.parts.json: No such file", check(&c));
     assert_int_equal(mkdir(c.list, 0700), 0);
-    FAILS(ERR_USAGE, "not a regular file", check(&c));
+    FAILS(ERR_USAGE, "a folder, but no release of a store", check(&c));
 }
 
 /* A part given in place of the list. */

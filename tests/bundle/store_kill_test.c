@@ -6,19 +6,72 @@
 
 #include <dirent.h>
 
-/* A busy disk would make the test minutes long; a killed process leaves all that it wrote. */
+/* The process ends instead of the call of that number that writes; 0: none does. */
+static int kill_at;
+static _Atomic int calls;
+
+static void maybe_die(void)
+{
+    if (kill_at && ++calls == kill_at)
+        (void)raise(SIGKILL);
+}
+
+ssize_t __real_write(int fd, const void *p, size_t n);
+ssize_t __wrap_write(int fd, const void *p, size_t n);
+int __real_renameat2(int a, const char *x, int b, const char *y, unsigned flags);
+int __wrap_renameat2(int a, const char *x, int b, const char *y, unsigned flags);
+int __real_renameat(int a, const char *x, int b, const char *y);
+int __wrap_renameat(int a, const char *x, int b, const char *y);
+int __real_mkdirat(int fd, const char *name, mode_t mode);
+int __wrap_mkdirat(int fd, const char *name, mode_t mode);
+int __real_openat(int fd, const char *name, int flags, ...);
+int __wrap_openat(int fd, const char *name, int flags, ...);
 int __wrap_syncfs(int fd);
 int __wrap_fsync(int fd);
 
+ssize_t __wrap_write(int fd, const void *p, size_t n)
+{
+    maybe_die();
+    return __real_write(fd, p, n);
+}
+
+int __wrap_renameat(int a, const char *x, int b, const char *y)
+{
+    maybe_die();
+    return __real_renameat(a, x, b, y);
+}
+
+int __wrap_renameat2(int a, const char *x, int b, const char *y, unsigned flags)
+{
+    maybe_die();
+    return __real_renameat2(a, x, b, y, flags);
+}
+
+int __wrap_mkdirat(int fd, const char *name, mode_t mode)
+{
+    maybe_die();
+    return __real_mkdirat(fd, name, mode);
+}
+
+int __wrap_openat(int fd, const char *name, int flags, ...)
+{
+    if (flags & O_CREAT)
+        maybe_die();
+    return __real_openat(fd, name, flags, 0644);
+}
+
+/* A busy disk would make the test minutes long; a killed process leaves all that it wrote. */
 int __wrap_syncfs(int fd)
 {
     (void)fd;
+    maybe_die();
     return 0;
 }
 
 int __wrap_fsync(int fd)
 {
     (void)fd;
+    maybe_die();
     return 0;
 }
 
@@ -90,6 +143,7 @@ static void check(void *arg)
     OK(file_remove_tree(AT_FDCWD, s->store));
 }
 
+/* At 200 points in time. */
 static void killed_anywhere(void **state)
 {
     (void)state;
@@ -99,11 +153,28 @@ static void killed_anywhere(void **state)
     forge_seal(f);
     forge_write(f);
     kill_everywhere(run, check, &s, 200);
-    assert_true(s.listed > 0 && s.begun > 20);
+}
+
+/* Before each of its calls that write. */
+static void killed_at_each_call(void **state)
+{
+    (void)state;
+    OWN_FORGE struct forge *f = forge_new();
+    OWN_FREE char *store = check_path(f->folder, "store");
+    struct shop s = {.f = f, .store = store};
+    forge_seal(f);
+    forge_write(f);
+    for (int k = 1; s.listed < 2; k++) { /* the last call comes behind the listing, and then none is left */
+        kill_at = k;
+        (void)kill_run(run, &s, -1);
+        kill_at = 0;
+        check(&s);
+    }
+    assert_true(s.begun > 30);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(killed_anywhere)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(killed_anywhere), cmocka_unit_test(killed_at_each_call)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
