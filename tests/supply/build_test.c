@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct err *open_and_verify(struct bundle **ret, const struct workshop *w, const char *path)
@@ -65,55 +64,6 @@ static void package_can_be_unpacked(void **state)
     char target[16] = {0};
     assert_int_equal(readlinkat(dirfd, "bin/alias", target, sizeof target), 4);
     assert_string_equal(target, "tool");
-}
-
-/* ---- the same again ---- */
-
-/* The file without its signatures, which differ from build to build: ECDSA draws a number for each. */
-static void blank_signatures(struct buf *file)
-{
-    for (size_t at = 0; at + 512 <= file->len; at += 512)
-        if (strncmp(file->at + at, "caisson/", 8) == 0 && strstr(file->at + at, ".sig") && file->at[at + 257] == 'u') {
-            size_t size = strtoul(file->at + at + 124, NULL, 8);
-            char *body = file->at + at + 512, *sigstore = memmem(body, size, "\"sig\":", 6);
-            memset(sigstore ? sigstore : body, 0, size - (size_t)(sigstore ? sigstore - body : 0));
-            memset(file->at + at + 124, 0, 12); /* size: ECDSA signatures have 70 to 72 bytes, seldom less */
-            memset(file->at + at + 148, 0, 8);  /* checksum */
-        }
-}
-
-static void same_bytes_anywhere(void **state)
-{
-    (void)state;
-    OWN_WORKSHOP struct workshop w = workshop_new();
-    struct build_result first, second;
-    OWN_BUF struct buf a = {0}, b = {0};
-    OK(bundle_build(&first, &w.opts, NULL, NULL));
-    OK(file_read(&a, AT_FDCWD, w.out));
-    /* another time zone, umask, folder, locale; packages made anew; sources with another time */
-    OWN_FREE char *cwd = getcwd(NULL, 0), *packages = check_path(w.folder, "cache/packages");
-    mode_t mask = umask(0077);
-    assert_int_equal(setenv("TZ", "Asia/Kathmandu", 1), 0);
-    assert_int_equal(setenv("LC_ALL", "tr_TR.UTF-8", 1), 0);
-    tzset();
-    assert_int_equal(chdir("/"), 0);
-    OK(file_remove_tree(AT_FDCWD, packages));
-    workshop_definitions(&w);
-    struct err *e = bundle_build(&second, &w.opts, NULL, NULL);
-    (void)umask(mask);
-    assert_int_equal(unsetenv("TZ"), 0);
-    assert_int_equal(unsetenv("LC_ALL"), 0);
-    assert_int_equal(chdir(cwd), 0);
-    OK(e);
-    OK(file_read(&b, AT_FDCWD, w.out));
-    assert_string_equal(first.digest, second.digest);
-    assert_int_equal(a.len, b.len);
-    blank_signatures(&a);
-    blank_signatures(&b);
-    assert_memory_equal(a.at, b.at, a.len);
-    struct stat st;
-    assert_int_equal(stat(w.out, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0644);
 }
 
 /* ---- add-ons ---- */
@@ -477,7 +427,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(built_bundle_is_good),
         cmocka_unit_test(package_can_be_unpacked),
-        cmocka_unit_test(same_bytes_anywhere),
         cmocka_unit_test(addon_names_its_base),
         cmocka_unit_test(damaged_cache),
         cmocka_unit_test(damaged_package_cache),

@@ -1,17 +1,19 @@
 # shellcheck shell=bash disable=SC2154
-# Sourced by tests that want a real bundle: make_release makes tiny.tar, signed by release.pub, in the current folder, with all
-# that a bundle can hold: a script, a program that Go made, a link, a manifest, an image. $caisson, $source and $work are given.
-blob() {
+# Makes a small release with all that one can hold: a script, a program that Go made, a link, a manifest, an image. Sourced, in
+# a folder of the test's own. make_release wants $caisson, $source and $work.
+
+blob() { # FILE: into the cache
     digest=$(sha256sum "$1" | cut -c 1-64) size=$(stat -c %s "$1")
     cp "$1" "$CAISSON_CACHE/blobs/sha256/$digest"
 }
-entry() { # KIND KEY NAME ID
+entry() { # KIND KEY NAME ID: of the lock, for the last blob
     echo "{\"component\":\"tool\",\"kind\":\"$1\",\"$2\":\"$3\",\"id\":\"tool/1.2.3/$4\",\"purl\":\"pkg:generic/tool@1.2.3\",\"sha256\":\"$digest\",\"size\":$size,
 \"version\":\"1.2.3\",\"license\":\"MIT\",\"platform\":\"linux/amd64\",\"upstream\":{\"type\":\"none\",\"ref\":\"x\"},\"urls\":[]}"
 }
-make_release() {
-    export CAISSON_CACHE=$work/cache HOME=$work/home
-    mkdir -p "$CAISSON_CACHE/blobs/sha256" "$CAISSON_CACHE/lock" bundles tar "$HOME"
+make_inputs() { # CACHE SOURCE-TREE: tiny.yaml, bundles/ and the cache with its lock
+    local source=$2
+    export CAISSON_CACHE=$1
+    mkdir -p "$CAISSON_CACHE/blobs/sha256" "$CAISSON_CACHE/lock" bundles tar
     local entries config layer go
     printf '#!/bin/sh\n' >script && blob script && entries=$(entry file file script script)
     blob "$source/tests/supply/corpus/fuzz_goinfo/elf" && entries+=,$(entry file file program program)
@@ -46,6 +48,11 @@ manifests: [{file: object.yaml}]
 images: [{name: "registry.example/tool:${version}", roles: [all], usedBy: this test}]
 Y
     echo 'kind: Namespace' >bundles/object.yaml
+}
+make_release() { # tiny.tar, signed by release.pub
+    export HOME=$work/home
+    mkdir -p "$HOME"
+    make_inputs "$work/cache" "$source"
     "$caisson" key generate release &&
         "$caisson" bundle build --profile ./tiny.yaml --key release.key --out tiny.tar &&
         "$caisson" bundle verify tiny.tar --trust release.pub
