@@ -128,7 +128,7 @@ struct err *bundle_roots(struct root_raw **ret, size_t *ret_n, const char *path)
     OWN_SOURCE struct source *s = NULL;
     OWN(head_done) struct head head = {0};
     TRY(source_open(&s, path));
-    TRY(with_way_out(source_blame(s, head_read(&head, s))));
+    TRY(bundle_way_out(source_blame(s, head_read(&head, s))));
     *ret = TAKE(head.roots);
     *ret_n = head.n_roots;
     head.n_roots = 0;

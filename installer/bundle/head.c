@@ -1,6 +1,7 @@
 #include "bundle/head.h"
 
 #include "base/str.h"
+#include "bundle/sigstore.h"
 
 #include <errno.h>
 #include <string.h>
@@ -129,16 +130,20 @@ static struct err *read_root_sig(struct head *h, const struct walk *w, const str
     return read_sig(&h->roots[h->n_roots - 1].sigs, w, name->hex);
 }
 
-/* What other tools want to see is passed over; only its place is ours. */
-static struct err *skip_sigstore(struct head *h, const struct walk *w, const struct name *name)
+/* What other tools read says the same as ours do, byte for byte: nothing in the file is anybody's to change. */
+static struct err *read_sigstore(struct head *h, const struct walk *w, const struct name *name)
 {
+    OWN_BUF struct buf text = {0};
+    bool is_ours = false;
     if (name->number != h->n_sigstores)
         return err_new(ERR_UNTRUSTED, "E_ORDER: sigstore bundle %u where %zu belongs", name->number, h->n_sigstores);
     if (h->n_sigstores++ == FORMAT_SIGS_MAX)
         return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d sigstore bundles", FORMAT_SIGS_MAX);
-    if (w->entry.size > FORMAT_SIGSTORE_BYTES_MAX)
-        return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d bytes", FORMAT_SIGSTORE_BYTES_MAX);
-    return walk_padding(w);
+    TRY(walk_body(&text, w, FORMAT_SIGSTORE_BYTES_MAX));
+    TRY(sigstore_is_one(&is_ours, &text, &h->release, &h->sigs));
+    if (is_ours || h->sigs.n == 0) /* without any signature it is refused for that */
+        return NULL;
+    return err_new(ERR_UNTRUSTED, "E_SIG_BAD: none of the release's signatures, as sigstore's tools read them");
 }
 
 static struct err *read_member(struct head *h, const struct walk *w, const struct name *name)
@@ -158,7 +163,7 @@ static struct err *read_member(struct head *h, const struct walk *w, const struc
     case SIG:
         return read_sig(&h->sigs, w, name->hex);
     case SIGSTORE:
-        return skip_sigstore(h, w, name);
+        return read_sigstore(h, w, name);
     case INDEX:
     case BLOB:
         break;
@@ -182,7 +187,7 @@ static bool follows(enum class last, enum class next)
     case SIG:
         return last == RELEASE || last == SIG;
     case SIGSTORE:
-        return last == SIG || last == SIGSTORE;
+        return last == RELEASE || last == SIG || last == SIGSTORE;
     case INDEX:
         return last == RELEASE || last == SIG || last == SIGSTORE;
     case BLOB:

@@ -10,14 +10,9 @@ static const char platform[] = "linux/amd64"; /* what definitions name files for
 
 static struct err *lock(struct doc **ret, struct cli *x, struct supply_args *files)
 {
-    const char *mirrors[NET_MIRRORS_MAX], *cas[NET_CAS_MAX];
     const struct args *a = &x->args;
-    const struct net_opts net = {.mirrors = mirrors,
-                                 .n_mirrors = args_all(a, "mirror", mirrors, NET_MIRRORS_MAX),
-                                 .cas = cas,
-                                 .n_cas = args_all(a, "ca", cas, NET_CAS_MAX),
-                                 .proxy = args_text(a, "proxy", NULL),
-                                 .cancel = &x->cancel};
+    struct net_choice net;
+    net_choose(&net, x);
     TRY(supply_args_read(files, a, "out"));
     const struct resolve_opts o = {.profile = files->profile,
                                    .bundles_dir = args_text(a, "bundles", "bundles"),
@@ -26,7 +21,7 @@ static struct err *lock(struct doc **ret, struct cli *x, struct supply_args *fil
                                    .update = args_has(a, "update"),
                                    .platform = platform,
                                    .auth = args_text(a, "auth", NULL),
-                                   .net = &net};
+                                   .net = &net.opts};
     return bundle_lock(ret, &o, build_says, x);
 }
 

@@ -52,18 +52,19 @@ static const struct opt reset_opts[] = {
     }
 
 /* Out of the net: mirrors, trust, proxy. */
-#define NET_OPTS                                                                                                       \
-    {.name = "mirror",                                                                                                 \
-     .arg = "FROM=TO",                                                                                                 \
-     .many = true,                                                                                                     \
-     .help = "try URLs that begin with FROM at TO first; may be given again"},                                         \
-        {.name = "ca",                                                                                                 \
-         .arg = "HOST=FILE",                                                                                           \
-         .word = WORD_FILE,                                                                                            \
-         .many = true,                                                                                                 \
-         .help = "trust these CAs alone for that host; may be given again"},                                           \
+#define MIRROR_OPT                                                                                                     \
     {                                                                                                                  \
-        .name = "proxy", .arg = "URL", .help = "HTTP proxy (https_proxy, no_proxy of the environment)"                 \
+        .name = "mirror", .arg = "FROM=TO", .many = true,                                                              \
+        .help = "try addresses that begin with FROM at TO first; may be given again"                                   \
+    }
+
+#define NET_OPTS                                                                                                       \
+    {.name = "ca",                                                                                                     \
+     .arg = "HOST=FILE",                                                                                               \
+     .many = true,                                                                                                     \
+     .help = "trust the CAs in this PEM file, and no others, for that host; may be given again"},                      \
+    {                                                                                                                  \
+        .name = "proxy", .arg = "URL", .help = "proxy (https_proxy, http_proxy and no_proxy of the environment)"       \
     }
 
 static const struct opt lock_opts[] = {
@@ -73,6 +74,7 @@ static const struct opt lock_opts[] = {
     {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "the lock (CACHE/lock/PROFILE.lock.json)"},
     {.name = "update", .help = "look up again what is locked already; else it stays as it is"},
     {.name = "auth", .arg = "FILE", .word = WORD_FILE, .help = "logins for registries (0600), as Docker's config.json"},
+    MIRROR_OPT,
     NET_OPTS,
     {0},
 };
@@ -117,15 +119,6 @@ static const struct opt build_opts[] = {
     }
 
 /* How the outside is reached. */
-#define NET_OPTS                                                                                                       \
-    {.name = "ca",                                                                                                     \
-     .arg = "HOST=FILE",                                                                                               \
-     .many = true,                                                                                                     \
-     .help = "trust the CAs in this PEM file, and no others, for that host; may be given again"},                      \
-    {                                                                                                                  \
-        .name = "proxy", .arg = "URL", .help = "proxy (https_proxy, http_proxy and no_proxy of the environment)"       \
-    }
-
 static const struct opt read_opts[] = {READ_OPT, NET_OPTS, {0}};
 
 static const struct opt sbom_opts[] = {
@@ -154,10 +147,7 @@ static const struct opt fetch_opts[] = {
     {.name = "profile", .arg = "NAME", .help = "whose lock it is: CACHE/lock/NAME.lock.json (minimal)"},
     {.name = "lock", .arg = "FILE", .word = WORD_FILE, .help = "the lock itself"},
     {.name = "cache", .arg = "DIR", .word = WORD_FOLDER, .help = "folder to fill ($CAISSON_CACHE)"},
-    {.name = "mirror",
-     .arg = "FROM=TO",
-     .many = true,
-     .help = "try addresses that begin with FROM at TO first; may be given again"},
+    MIRROR_OPT,
     NET_OPTS,
     {0},
 };

@@ -11,7 +11,7 @@
 #include "supply/keys.h"
 #include "supply/output.h"
 #include "supply/refs.h"
-#include "supply/sigstore.h"
+#include "bundle/sigstore.h"
 #include "supply/statement.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 #include "pack/ustar_write.h"
 #include "supply/keys.h"
 #include "supply/output.h"
-#include "supply/sigstore.h"
+#include "bundle/sigstore.h"
 
 #include <errno.h>
 #include <fcntl.h>

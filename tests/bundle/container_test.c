@@ -443,20 +443,36 @@ static void too_many_signatures(void **state)
     forge_refused(f, "E_LIMIT", "0000010.sig at byte ");
 }
 
-/* A good bundle with sigstore bundles of those numbers behind its signature, each of one byte. */
+/* The sigstore bundle of the only signature, written from bundles/README.md. */
+static void sigstore_text(struct buf *out, struct forge *f)
+{
+    OWN_BUF struct buf payload = {0}, sig = {0};
+    const struct forge_entry *release = forge_find(f, "caisson/release.json"), *of = forge_find(f, "caisson/sig/*");
+    OK(buf_base64(&payload, release->body.at, release->body.len));
+    OK(buf_base64(&sig, of->body.at, of->body.len));
+    OK(buf_fmt(out,
+               "{\"dsseEnvelope\":{\"payload\":\"%s\",\"payloadType\":\"application/vnd.in-toto+json\","
+               "\"signatures\":[{\"sig\":\"%s\"}]},\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\","
+               "\"verificationMaterial\":{\"publicKey\":{\"hint\":\"%.64s\"}}}",
+               payload.at, sig.at, of->name + strlen("caisson/sig/")));
+}
+
+/* A good bundle with sigstore bundles of those numbers behind its signature, all of that. */
 static struct forge *with_sigstores(const unsigned *numbers, size_t n)
 {
     struct forge *f = forge_new();
+    OWN_BUF struct buf text = {0};
     forge_seal(f);
+    sigstore_text(&text, f);
     for (size_t i = 0; i < n; i++) {
         char name[128];
         (void)snprintf(name, sizeof name, "caisson/release.%u.sigstore.json", numbers[i]);
-        forge_insert(f, 6 + i, name, "x");
+        forge_insert(f, 6 + i, name, text.at);
     }
     return f;
 }
 
-/* Signatures for other tools: passed over, each in its place, whatever stands in them. */
+/* Signatures for other tools: each in its place, and true. */
 static void sigstore_bundles(void **state)
 {
     (void)state;
@@ -482,7 +498,13 @@ static void sigstore_bundles(void **state)
     }
     OWN_FORGE struct forge *early = with_sigstores(numbers, 1);
     forge_move(early, "caisson/release.0.sigstore.json", 5);
-    forge_refused(early, "E_ORDER", "caisson/release.0.sigstore.json at byte ");
+    forge_refused(early, "E_ORDER", "caisson/sig/");
+    OWN_FORGE struct forge *changed = with_sigstores(numbers, 1);
+    forge_find(changed, "caisson/release.0.sigstore.json")->body.at[20] ^= 1;
+    forge_refused(changed, "E_SIG_BAD", "caisson/release.0.sigstore.json at byte ");
+    OWN_FORGE struct forge *unsigned_ = with_sigstores(numbers, 1);
+    forge_remove(unsigned_, "caisson/sig/*");
+    forge_refused(unsigned_, "E_SIG_NONE", "caisson/release.json at byte ");
     OWN_FORGE struct forge *large = with_sigstores(numbers, 1);
     forge_find(large, "caisson/release.0.sigstore.json")->say_size = (32 << 20) + 1;
     forge_refused(large, "E_LIMIT", "caisson/release.0.sigstore.json at byte ");

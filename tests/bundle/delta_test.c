@@ -61,7 +61,7 @@ static void left_out(void **state)
             if (has)
                 OK(bundle_read(&got, b, hex));
             else
-                FAILS(ERR_FAILED, "no blob", bundle_read(&got, b, hex));
+                FAILS(ERR_UNTRUSTED, "E_MISSING: the delta was made without sha256:", bundle_read(&got, b, hex));
         }
     }
 }

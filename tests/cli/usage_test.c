@@ -11,7 +11,7 @@ static void wrong_lines(void **state)
         {{PROGRAM, "plam"}, "error: there is no verb \"plam\"\n  fix: did you mean \"plan\"?\n"},
         {{PROGRAM, "bundle"},
          "error: bundle needs one of: lock, build, fetch, verify, inspect, list, licenses, sbom, diff, ingest, remove, "
-          "split, held, delta, join, sign\n"},
+         "split, held, delta, join, sign\n"},
         {{PROGRAM, "bundle", "biuld"},
          "error: there is no verb \"bundle biuld\"\n  fix: did you mean \"bundle build\"?\n"},
         {{PROGRAM, "plan", "--confg", "x"}, "error: plan has no option --confg\n  fix: did you mean --config?\n"},

@@ -61,10 +61,12 @@ static void define_all(void)
     define(
         "brain", "1.0.0",
         "packages: [{name: brain, roles: [control-plane], files: [{path: bin/brain, from: brain, mode: \"0755\"}]}]\n"
-        "images: [{name: \"registry.example/brain:${version}\", roles: [control-plane], pin: true, usedBy: this test}]\n");
+        "images: [{name: \"registry.example/brain:${version}\", roles: [control-plane], pin: true, usedBy: this "
+        "test}]\n");
     define("field", "1.0.0",
            "packages: [{name: field, roles: [worker], files: [{path: bin/field, from: field, mode: \"0755\"}]}]\n");
-    define("pause", "3.1.0", "images: [{name: \"registry.example/pause:${version}\", roles: [all], pin: true, usedBy: this test}]\n");
+    define("pause", "3.1.0",
+           "images: [{name: \"registry.example/pause:${version}\", roles: [all], pin: true, usedBy: this test}]\n");
     define("runtime", "1.0.0",
            "packages: [{name: runtime, roles: [all], files: [{path: bin/ctr, from: ctr, mode: \"0755\"}]}]\n"
            "imageStore: {unit: none.service, blobs: /var/lib/runtime/blobs, import: [\"${tree.runtime}/bin/ctr\", "
