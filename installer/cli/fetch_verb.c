@@ -1,7 +1,7 @@
 #include "cli/verbs.h"
 
 #include "base/str.h"
-#include "cli/supply_args.h"
+#include "cli/cache.h"
 #include "supply/fetch.h"
 
 #include <errno.h>
@@ -44,7 +44,7 @@ struct err *run_bundle_fetch(struct cli *x, struct doc **ret)
     OWN_FREE char *cache = NULL, *lock = NULL;
     OWN_NET struct net net = {0};
     struct net_choice choice;
-    TRY(supply_cache(&cache, &x->args));
+    TRY(cache_choose(&cache, &x->args));
     TRY(choose_lock(&lock, &x->args, cache));
     net_choose(&choice, x);
     TRY(net_open(&net, &choice.opts));

@@ -12,8 +12,8 @@ static struct err *lock(struct doc **ret, struct cli *x, struct supply_args *fil
 {
     const struct args *a = &x->args;
     struct net_choice net;
-    net_choose(&net, x);
     TRY(supply_args_read(files, a, "out"));
+    net_choose(&net, x);
     const struct resolve_opts o = {.profile = files->profile,
                                    .bundles_dir = args_text(a, "bundles", "bundles"),
                                    .cache = files->cache,

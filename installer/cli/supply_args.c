@@ -1,6 +1,7 @@
 #include "cli/supply_args.h"
 
 #include "base/file.h"
+#include "cli/cache.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,19 +12,6 @@ static struct err *keep(char **ret, char *text)
 {
     *ret = text;
     return text ? NULL : err_os(ENOMEM, "options");
-}
-
-struct err *supply_cache(char **ret, const struct args *a)
-{
-    const char *given = args_text(a, "cache", getenv("CAISSON_CACHE"));
-    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (given && *given)
-        return keep(ret, strdup(given));
-    if (xdg && *xdg)
-        return keep(ret, str_fmt("%s/caisson", xdg));
-    if (home && *home)
-        return keep(ret, str_fmt("%s/.cache/caisson", home));
-    return err_new(ERR_USAGE, "no folder for the cache: give --cache DIR");
 }
 
 /* "minimal" is profiles/minimal.yaml; what has a slash or ends in .yaml is a file. */
@@ -53,7 +41,7 @@ static struct err *read_profile(struct supply_args *s)
 struct err *supply_args_read(struct supply_args *ret, const struct args *a, const char *lock_option)
 {
     const char *lock = args_text(a, lock_option, NULL);
-    TRY(supply_cache(&ret->cache, a));
+    TRY(cache_choose(&ret->cache, a));
     TRY(choose_profile(&ret->profile, a));
     TRY(read_profile(ret));
     return keep(&ret->lock, lock ? strdup(lock) : str_fmt("%s/lock/%s.lock.json", ret->cache, ret->name));

@@ -2,9 +2,6 @@
 #pragma once
 #include "cli/args.h"
 
-/* --cache, else $CAISSON_CACHE, else caisson in the user's cache folder; in new memory. ERR_USAGE. */
-struct err *supply_cache(char **ret, const struct args *a) ERR_MUST;
-
 struct supply_args {
     char *profile; /* path */
     char *name;    /* of the profile */
@@ -13,7 +10,7 @@ struct supply_args {
 };
 
 /*
- * --profile NAME|FILE (minimal), the cache, and the lock: the option
+ * --profile NAME|FILE (minimal), --cache DIR ($CAISSON_CACHE, else a folder of the user), and the lock: the option
  * `lock_option`, else CACHE/lock/NAME.lock.json. ERR_USAGE.
  */
 struct err *supply_args_read(struct supply_args *ret, const struct args *a, const char *lock_option) ERR_MUST;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct work {
@@ -45,7 +46,7 @@ static struct err *begin(struct work *w, const char *what)
 static void on_bytes(void *self, int64_t bytes)
 {
     struct work *w = self;
-    uint64_t done = w->done += (uint64_t)bytes;
+    uint64_t done = atomic_fetch_add(&w->done, (uint64_t)bytes) + (uint64_t)bytes;
     err_ignore(recipe_tell(&w->recipe, w->what, done, w->total)); /* the cancel flag stops the transfer itself */
 }
 

@@ -164,7 +164,7 @@ apiVersion: caisson.dev/v1
 kind: Component
 metadata: {name: app, license: MIT, supplier: example, purl: "pkg:golang/example.invalid/app"}
 versions: [{version: 1.0.0, upstream: [{file: "registry.example/app:1.0.0", url: "$1"}]}]
-images: [{name: "registry.example/app:\${version}", roles: [all]}]
+images: [{name: "registry.example/app:\${version}", roles: [all], usedBy: this test}]
 Y
 }
 readonly files=https://localhost:$stub/files
@@ -221,9 +221,12 @@ check "and from what" says "- tool/1.2.3/single  sha256:$(jq -r '.entries[] | se
 check "the rest is the same" test "$(jq -cS '[.entries[] | select(.kind == "archive")]' "$lock")" = "$(jq -cS '[.entries[] | select(.kind == "archive")]' before)"
 check "-o json" lock --update -o json
 check "as JSON" jq -e '.entries == 4 and .kept == 4 and .changed == [] and .added == [] and .profile == "tiny"' "$work/said.out"
+made='{component: "tool", file: "made", id: "tool/1.2.3/made", kind: "file", license: "MIT", platform: "linux/amd64", purl: "", sha256: .entries[0].sha256, size: 1, upstream: {ref: "source:x", type: "none"}, urls: [], version: "1.2.3"}'
+jq -c ".entries = (.entries + [$made] | sort_by(.id))" "$lock" >new && mv new "$lock"
 sed -i 's/, app\]/]/' tiny.yaml
 check "what the profile no longer names goes" lock
 check "it is said" says "- $image"
+check "what a recipe made stays, whoever wants it" entry tool/1.2.3/made .size
 sed -i 's/}\]}/}, app]}/' tiny.yaml
 rm "$blobs/$(entry tool/1.2.3/tool-1.2.3.tgz .sha256 | tr -d '"')"
 tool "${archive/members: \[/members: [{file: single, member: tool-1.2.3/README\}, }" && jq -c 'del(.entries[] | select(.file == "single"))' "$lock" >new && mv new "$lock"
