@@ -11,6 +11,12 @@
 
 enum { CLOCK_SLACK_S = 300 };
 
+/* Whether the trust store has a word in it. */
+static bool is_pinned(const struct context *x)
+{
+    return x->cluster->trust.n == 0;
+}
+
 /* ---- here ---- */
 
 static struct err *path_of(char **ret, const struct context *x)
@@ -65,21 +71,29 @@ static struct err *behind(const char *issued, int64_t now)
 {
     char today[32];
     clock_rfc3339(today, now);
-    return err_hint(
-        err_new(ERR_UNTRUSTED, "E_CLOCK: a release of this cluster was issued at %s, and here it is %s", issued, today),
-        "set this machine's clock");
+    return err_hint(err_new(ERR_UNTRUSTED,
+                            "E_CLOCK: a release that was here before was issued at %s, and here it is %s", issued,
+                            today),
+                    "set this machine's clock");
+}
+
+static void later(const char **newest, const char *issued)
+{
+    if (issued && (!*newest || strcmp(issued, *newest) > 0)) /* times have one form, whose order is that of the text */
+        *newest = issued;
 }
 
 struct err *memory_now(int64_t *ret, const struct context *x)
 {
     int64_t now = clock_wall_s(), at = 0;
     const char *newest = NULL;
-    *ret = now;
+    OWN_FREE char *elsewhere = NULL;
+    if (is_pinned(x))
+        TRY(pins_newest(&elsewhere));
+    later(&newest, elsewhere);
     DOC_EACH (v, x->floors)
-        if (clock_parse(doc_text(v, "issued"), &at) && at > *ret) {
-            *ret = at;
-            newest = doc_text(v, "issued");
-        }
+        later(&newest, doc_text(v, "issued"));
+    *ret = newest && clock_parse(newest, &at) && at > now ? at : now;
     if (*ret <= now + CLOCK_SLACK_S)
         return NULL;
     struct err *e = behind(newest, now);
@@ -128,11 +142,6 @@ static struct doc *wanted(const struct context *x)
 }
 
 /* ---- the trust store ---- */
-
-static bool is_pinned(const struct context *x)
-{
-    return x->cluster->trust.n == 0;
-}
 
 /* Clusters are upgraded one after the other: what another one has binds only those that never had such a release. */
 static struct err *check_elsewhere(const struct context *x)

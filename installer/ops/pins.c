@@ -165,6 +165,27 @@ struct err *pins_floors(struct doc **ret, const char *product)
     return NULL;
 }
 
+struct err *pins_newest(char **ret)
+{
+    OWN_STRS struct strs found = {0};
+    OWN_FREE char *newest = NULL;
+    TRY(products(&found));
+    for (size_t i = 0; i < found.n; i++) {
+        OWN_DOC struct doc *state = NULL;
+        TRY(read_state(&state, found.at[i]));
+        const char *issued = doc_text(state, "issued");
+        if (!issued ||
+            (newest && strcmp(issued, newest) <= 0)) /* times have one form, whose order is that of the text */
+            continue;
+        free(newest);
+        newest = strdup(issued);
+        if (!newest)
+            return err_os(ENOMEM, "trust store");
+    }
+    *ret = TAKE(newest);
+    return NULL;
+}
+
 /* ---- pin ---- */
 
 static bool is_same(const struct buf *a, const struct buf *b)

@@ -22,6 +22,9 @@ struct err *pins_trust(struct strs *ret, const struct cluster *c) ERR_MUST;
 /* What was seen of the product's releases, from state.json; an empty map when nothing was. */
 struct err *pins_floors(struct doc **ret, const char *product) ERR_MUST;
 
+/* The latest time at which a release was issued that was seen of any product; NULL when none was. In new memory. */
+struct err *pins_newest(char **ret) ERR_MUST;
+
 enum pins_result { PINS_NEW, PINS_SAME, PINS_NEXT };
 /*
  * What the last document of `c` would be to the store: a first one; the one that is there; a later one that follows

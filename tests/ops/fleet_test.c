@@ -7,6 +7,7 @@
 #include "ops/deliver.h"
 #include "ops/fleet.h"
 #include "ops/identity.h"
+#include "ops/memory.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -209,6 +210,68 @@ static void cancel_in_the_middle(void **state)
     assert_int_equal(to_activate(&last), 0);
 }
 
+static struct doc *positions(uint64_t sequence)
+{
+    struct doc *list = doc_new_list(), *d = doc_add(list, doc_new_map());
+    doc_set_int(d, "epoch", 0);
+    doc_set_int(d, "sequence", (int64_t)sequence);
+    return list;
+}
+
+/* As an admin host that has never seen the cluster: the release of that number, which allows a return to `back`. */
+static void new_admin(struct round *r, uint64_t sequence, const struct doc *back)
+{
+    struct build_result result;
+    OWN_FREE char *memory = check_path(shop.folder, ".caisson");
+    OK(file_remove_tree(AT_FDCWD, memory));
+    shop.opts.sequence = sequence;
+    shop.opts.rollback_to = back;
+    OK(bundle_build(&result, &shop.opts, NULL, NULL));
+    round_start(r);
+    OK(memory_check(&r->x)); /* nothing is known here */
+}
+
+/* The control-plane node remembers; what it says is heard before anything is done. */
+static void the_cluster_remembers(void **state)
+{
+    (void)state;
+    NEED_LAB();
+    OWN_DOC struct doc *fourth = positions(4);
+    {
+        OWN_ROUND struct round r;
+        new_admin(&r, 5, fourth);
+        OK(memory_ask(&r.f));
+        OWN_DOC struct doc *report = memory_report(&r.f);
+        assert_int_equal(doc_len(report), 1);
+        assert_string_equal(doc_text(report->child, "to"), "0.5");
+        OK(memory_keep(&r.f));
+    }
+    {
+        OWN_ROUND struct round r;
+        new_admin(&r, 5, fourth);
+        OK(memory_ask(&r.f));
+        OWN_DOC struct doc *report = memory_report(&r.f);
+        assert_int_equal(doc_len(report), 0);
+    }
+    for (uint64_t sequence = 3; sequence <= 4; sequence++) {
+        OWN_ROUND struct round r;
+        new_admin(&r, sequence, NULL);
+        FAILS(ERR_UNTRUSTED, "E_ROLLBACK", memory_ask(&r.f));
+        OWN_DOC struct doc *allow = positions(sequence);
+        r.x.allow = allow;
+        if (sequence == 3) { /* 5 does not say so, and the node itself would refuse as well */
+            FAILS(ERR_UNTRUSTED, "E_ROLLBACK", memory_ask(&r.f));
+            FAILS(ERR_UNTRUSTED, "E_ROLLBACK", memory_keep(&r.f));
+            continue;
+        }
+        OK(memory_ask(&r.f));
+        OK(memory_keep(&r.f));
+    }
+    OWN_ROUND struct round after;
+    new_admin(&after, 4, NULL);
+    OK(memory_ask(&after.f)); /* what it was lowered to */
+}
+
 static void cancelled_before(void **state)
 {
     (void)state;
@@ -227,6 +290,7 @@ int main(void)
         cmocka_unit_test(one_dies),
         cmocka_unit_test(the_next_run_finishes),
         cmocka_unit_test(cancel_in_the_middle),
+        cmocka_unit_test(the_cluster_remembers),
         cmocka_unit_test(cancelled_before),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
