@@ -48,7 +48,7 @@ struct err *run_bundle_fetch(struct cli *x, struct doc **ret)
     TRY(choose_lock(&lock, &x->args, cache));
     net_choose(&choice, x);
     TRY(net_open(&net, &choice.opts));
-    return bundle_fetch(ret, &(struct fetch_opts){lock, cache, &net}, says, x);
+    return bundle_fetch(ret, &(struct fetch_opts){lock, cache, &net, args_text(&x->args, "auth", NULL)}, says, x);
 }
 
 void show_bundle_fetch(FILE *out, const struct cli *x, const struct doc *d)

@@ -67,13 +67,19 @@ static const struct opt reset_opts[] = {
         .name = "proxy", .arg = "URL", .help = "proxy (https_proxy, http_proxy and no_proxy of the environment)"       \
     }
 
+#define AUTH_OPT                                                                                                       \
+    {                                                                                                                  \
+        .name = "auth", .arg = "FILE", .word = WORD_FILE,                                                              \
+        .help = "logins for registries (0600), as Docker's config.json"                                                \
+    }
+
 static const struct opt lock_opts[] = {
     {.name = "profile", .arg = "NAME|FILE", .word = WORD_FILE, .help = "profiles/NAME.yaml, or a file (minimal)"},
     {.name = "bundles", .arg = "DIR", .word = WORD_FOLDER, .help = "folder of component definitions (bundles)"},
     {.name = "cache", .arg = "DIR", .word = WORD_FOLDER, .help = "folder for what is fetched ($CAISSON_CACHE)"},
     {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "the lock (CACHE/lock/PROFILE.lock.json)"},
     {.name = "update", .help = "look up again what is locked already; else it stays as it is"},
-    {.name = "auth", .arg = "FILE", .word = WORD_FILE, .help = "logins for registries (0600), as Docker's config.json"},
+    AUTH_OPT,
     MIRROR_OPT,
     NET_OPTS,
     {0},
@@ -147,6 +153,7 @@ static const struct opt fetch_opts[] = {
     {.name = "profile", .arg = "NAME", .help = "whose lock it is: CACHE/lock/NAME.lock.json (minimal)"},
     {.name = "lock", .arg = "FILE", .word = WORD_FILE, .help = "the lock itself"},
     {.name = "cache", .arg = "DIR", .word = WORD_FOLDER, .help = "folder to fill ($CAISSON_CACHE)"},
+    AUTH_OPT,
     MIRROR_OPT,
     NET_OPTS,
     {0},

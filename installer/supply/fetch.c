@@ -7,6 +7,7 @@
 #include "supply/fetch_list.h"
 #include "supply/lock.h"
 #include "supply/output.h"
+#include "supply/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,7 @@ struct mark {
     struct run *run;
     const struct fetch_item *item;
     uint64_t done; /* under the run's mutex */
+    uint64_t total;
 };
 
 static void progress(void *self, int64_t bytes)
@@ -52,7 +54,7 @@ static void progress(void *self, int64_t bytes)
     r->done = (uint64_t)((int64_t)r->done + bytes);
     uint64_t one = m->done, all = r->done;
     (void)pthread_mutex_unlock(&r->mutex);
-    r->says(r->self, FETCH_RUNS, fetch_id(m->item), "fetch", one, fetch_size(m->item));
+    r->says(r->self, FETCH_RUNS, fetch_id(m->item), "fetch", one, m->total);
     r->says(r->self, FETCH_RUNS, NULL, "fetch", all, r->list.bytes);
 }
 
@@ -95,7 +97,7 @@ static void note_file(struct run *r, const struct fetch_item *item, const char *
 static struct err *fetch_one(struct run *r, const struct fetch_item *item)
 {
     OWN_STRS struct strs urls = {0};
-    struct mark mark = {.run = r, .item = item};
+    struct mark mark = {.run = r, .item = item, .total = fetch_size(item)};
     struct download_result got;
     struct download want = {.path = item->path,
                             .urls = &urls,
@@ -170,7 +172,7 @@ static struct err *extract(struct run *r, const struct fetch_item *item, const c
     TRY(member_extract(in, doc_text(item->entry, "from.member"), fetch_size(item), out.fd));
     TRY(check_member(item, back));
     TRY(output_commit(&out));
-    progress(&(struct mark){.run = r, .item = item}, (int64_t)fetch_size(item));
+    progress(&(struct mark){.run = r, .item = item, .total = fetch_size(item)}, (int64_t)fetch_size(item));
     note_file(r, item, doc_text(item->entry, "from.archive"), 0);
     return NULL;
 }
@@ -190,6 +192,58 @@ static struct err *extract_all(struct run *r, const struct doc *lock)
     return NULL;
 }
 
+/* ---- images ---- */
+
+/* Only now is known how much an image has. */
+static void on_sum(void *self, uint64_t bytes)
+{
+    struct mark *m = self;
+    m->total = bytes;
+    (void)pthread_mutex_lock(&m->run->mutex);
+    m->run->list.bytes += bytes;
+    (void)pthread_mutex_unlock(&m->run->mutex);
+}
+
+/* From the first of its addresses that has it. */
+static struct err *pull(struct run *r, struct registry *registry, const struct fetch_item *item)
+{
+    struct mark mark = {.run = r, .item = item};
+    struct registry_image image;
+    struct err *last = NULL;
+    DOC_EACH (url, doc_get(item->entry, "urls")) {
+        const struct registry_pull want = {.ref = url->text,
+                                           .platform = doc_text(item->entry, "platform"),
+                                           .sha256 = fetch_sha256(item),
+                                           .index = doc_text(item->entry, "index.sha256"),
+                                           .cache = r->opts->cache,
+                                           .begin = on_sum,
+                                           .progress = progress,
+                                           .self = &mark};
+        struct err *e = registry_pull(&image, registry, &want);
+        err_free(TAKE(last));
+        if (!e)
+            note_file(r, item, url->text, 0);
+        if (!e || err_kind(e) == ERR_CANCELLED)
+            return e;
+        last = e;
+    }
+    return last;
+}
+
+static struct err *pull_all(struct run *r)
+{
+    OWN_REGISTRY struct registry *registry = NULL;
+    for (size_t i = 0; i < r->list.n; i++) {
+        if (r->list.at[i].how != FETCH_IMAGE)
+            continue;
+        TRY(cancel_check(r->opts->net->way.cancel));
+        if (!registry)
+            TRY(registry_new(&registry, r->opts->net, r->opts->auth));
+        settle(r, &r->list.at[i], pull(r, registry, &r->list.at[i]));
+    }
+    return NULL;
+}
+
 /* ---- all of it ---- */
 
 static void list_missing(struct doc *result, const struct run *r)
@@ -199,13 +253,13 @@ static void list_missing(struct doc *result, const struct run *r)
     for (size_t i = 0; i < r->list.n; i++) {
         const struct fetch_item *item = &r->list.at[i];
         present += item->how == FETCH_PRESENT;
-        if (item->how != FETCH_NOWHERE && item->how != FETCH_IMAGE)
+        if (item->how != FETCH_NOWHERE)
             continue;
         struct doc *d = doc_add(missing, doc_new_map());
         doc_set_text(d, "id", fetch_id(item));
         doc_set_text(d, "sha256", fetch_sha256(item));
         doc_set_int(d, "size", (int64_t)fetch_size(item));
-        doc_set_text(d, "way", item->how == FETCH_IMAGE ? "caisson bundle lock" : "scripts/payloads");
+        doc_set_text(d, "way", "scripts/payloads");
     }
     doc_set_int(result, "entries", (int64_t)r->list.n);
     doc_set_int(result, "present", present);
@@ -247,6 +301,7 @@ static struct err *fetch(struct run *r, const struct doc *lock, struct doc *resu
     TRY(check_space(r, folder));
     fetch_all(r);
     TRY(extract_all(r, lock));
+    TRY(pull_all(r));
     doc_set_int(result, "fetched", (int64_t)doc_len(r->files));
     doc_set_int(result, "bytes", (int64_t)r->done);
     return outcome(r, result);

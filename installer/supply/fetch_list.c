@@ -53,14 +53,24 @@ static struct err *has_blob(bool *ret, const char *cache, const struct doc *desc
     return path ? has_bytes(ret, path, (uint64_t)doc_int(descriptor, "size", 0), hex) : NULL;
 }
 
-/* The manifest is there; are its config and layers? */
+static struct err *has_index(bool *ret, const char *cache, const struct doc *entry)
+{
+    const char *hex = doc_text(entry, "index.sha256");
+    OWN_FREE char *path = hex ? str_fmt("%s/blobs/sha256/%s", cache, hex) : NULL;
+    *ret = !hex;
+    return path ? has_bytes(ret, path, (uint64_t)doc_int(entry, "index.size", 0), hex) : NULL;
+}
+
+/* The manifest is there; are its config and layers, and the index it stands in? */
 static struct err *image_is_whole(bool *ret, const struct fetch_item *item, const char *cache)
 {
     OWN_BUF struct buf text = {.max = FORMAT_MANIFEST_BYTES_MAX + 1};
     OWN_DOC struct doc *manifest = NULL;
     TRY(file_read(&text, AT_FDCWD, item->path));
     TRY_CTX(doc_json(&manifest, item->path, text.at, text.len), "%s", fetch_id(item));
-    TRY(has_blob(ret, cache, doc_get(manifest, "config")));
+    TRY(has_index(ret, cache, item->entry));
+    if (*ret)
+        TRY(has_blob(ret, cache, doc_get(manifest, "config")));
     DOC_EACH (layer, doc_get(manifest, "layers"))
         if (*ret)
             TRY(has_blob(ret, cache, layer));

@@ -204,6 +204,25 @@ build() { "$caisson" key generate release && "$caisson" bundle build --profile .
 check "a bundle is built of it, without a net, and verified" unshare -rn bash -c "cd '$work' && $(declare -f build) && caisson='$caisson' && build"
 check "skopeo reads the image out of the bundle" skopeo --insecure-policy copy oci-archive:tiny.tar:registry.example/app:1.0.0 dir:copied
 
+# ---- what a lock names comes back by its digests ----
+
+check "the tag moves on" eval "make_image moved && push app:1"
+cp -r "$blobs" kept && rm -rf "$blobs"
+fetch() { "$caisson" bundle fetch --lock "$lock" --ca localhost=ca.pem "$@"; }
+check "an empty cache is filled" fetch
+check "with the same bytes" test "$(jq -r '.entries[] | .sha256, .index.sha256 // empty' "$lock" | sort | xargs -I{} cmp "kept/{}" "$blobs/{}" 2>&1)" = ""
+check "a bundle is built of that too" "$caisson" bundle build --profile ./tiny.yaml --key release.key --out again.tar
+check "of the same release" test "$("$caisson" bundle inspect again.tar --trust release.pub -o json | jq .digest)" = "$("$caisson" bundle inspect tiny.tar --trust release.pub -o json | jq .digest)"
+rm "$blobs/$(entry $image .index.sha256 | tr -d '"')"
+check "an image without its index is fetched again" fetch
+check "as it says" says "fetched 1"
+rm "$blobs/$(entry $image .sha256 | tr -d '"')" && jq -c "(.entries[] | select(.kind == \"oci\") | .index.sha256) = \"$(printf '%064d' 0)\"" "$lock" >other.json
+expect "an index that is not there any more" 1 "E_REG_NOTFOUND" fetch --lock other.json
+jq -c "(.entries[] | select(.kind == \"oci\") | .sha256) = \"$(printf '%064d' 0)\"" "$lock" >other.json
+expect "another image than the index has" 4 "E_LOCK" fetch --lock other.json
+check "the image again" fetch
+make_image first && push app:1 >/dev/null 2>&1
+
 # ---- what is pinned stays ----
 
 cp "$lock" before
