@@ -58,8 +58,8 @@ void show_bundle_fetch(FILE *out, const struct cli *x, const struct doc *d)
     if (!doc_get(d, "entries")) /* it was not got so far */
         return;
     str_size(size, (uint64_t)doc_int(d, "bytes", 0));
-    (void)fprintf(out, "%s: %s entries, %s were in %s already; fetched %zu, %s\n", doc_text(d, "lock"),
-                  doc_text(d, "entries"), doc_text(d, "present"), doc_text(d, "cache"), doc_len(doc_get(d, "files")),
+    (void)fprintf(out, "%s: %s of %s entries were in %s already; fetched %zu, %s\n", doc_text(d, "lock"),
+                  doc_text(d, "present"), doc_text(d, "entries"), doc_text(d, "cache"), doc_len(doc_get(d, "files")),
                   size);
     DOC_EACH (v, doc_get(d, "missing"))
         (void)fprintf(out, "missing %s: no address; %s makes it\n", doc_text(v, "id"), doc_text(v, "way"));

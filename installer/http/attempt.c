@@ -367,12 +367,13 @@ static struct err *request(struct attempt *a, const char *url, bool authorized)
 
 /* ---- redirects ---- */
 
+static const char hint_redirect[] = "take a source that stays in https";
+
 static struct err *check_redirect(const struct http_url *start, const struct http_url *to, const char *url)
 {
     if (to->secure || (!start->secure && str_eq(start->host, to->host)))
         return NULL;
-    return err_hint(err_new(ERR_UNREACHABLE, "E_SRC_REDIRECT: it leads to %s, out of https", url),
-                    "take a source that stays in https");
+    return err_hint(err_new(ERR_UNREACHABLE, "E_SRC_REDIRECT: it leads to %s, out of https", url), "%s", hint_redirect);
 }
 
 static struct err *next_hop(const struct attempt *a, const struct http_url *start, char **url, struct http_url *at)
@@ -384,7 +385,8 @@ static struct err *next_hop(const struct attempt *a, const struct http_url *star
     http_url_done(at);
     struct err *e = http_url_parse(at, to);
     if (e)
-        return err_as(err_wrap(e, "E_SRC_REDIRECT: it leads to %.200s", to), ERR_UNREACHABLE);
+        return err_hint(err_as(err_wrap(e, "E_SRC_REDIRECT: it leads to %.200s", to), ERR_UNREACHABLE), "%s",
+                        hint_redirect);
     TRY(check_redirect(start, at, to));
     free(*url);
     *url = TAKE(to);

@@ -35,12 +35,11 @@ static void lower(char *s)
 static struct err *take_apart(struct http_url *ret, CURLU *u)
 {
     OWN_PART char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL, *password = NULL;
-    if (!part_get(&scheme, u, CURLUPART_SCHEME) || !part_get(&host, u, CURLUPART_HOST) ||
-        !part_get(&port, u, CURLUPART_PORT))
-        return err_new(ERR_USAGE, "a URL needs a host");
-    ret->secure = str_eq(scheme, "https");
+    ret->secure = part_get(&scheme, u, CURLUPART_SCHEME) && str_eq(scheme, "https");
     if (!ret->secure && !str_eq(scheme, "http"))
-        return err_new(ERR_USAGE, "%s: only https and http are known", scheme);
+        return err_new(ERR_USAGE, "only https and http are known, not %s", scheme ? scheme : "this");
+    if (!part_get(&host, u, CURLUPART_HOST) || !part_get(&port, u, CURLUPART_PORT))
+        return err_new(ERR_USAGE, "a URL needs a host");
     if (part_get(&user, u, CURLUPART_USER) || part_get(&password, u, CURLUPART_PASSWORD))
         return err_hint(err_new(ERR_USAGE, "a user's name or a password in a URL is not taken"), "leave it out");
     lower(host);

@@ -312,7 +312,9 @@ struct err *bundle_fetch(struct doc **ret, const struct fetch_opts *o, fetch_say
     OWN(run_done) struct run r = {.opts = o, .says = says, .self = self, .mutex = PTHREAD_MUTEX_INITIALIZER};
     OWN_BUF struct buf text = {0};
     OWN_DOC struct doc *lock = NULL;
-    TRY(lock_load(&lock, &text, o->lock));
+    struct err *e = lock_load(&lock, &text, o->lock);
+    if (e)
+        return err_hint_text(e) ? e : err_hint(e, "make it again: caisson bundle lock");
     *ret = doc_new_map();
     doc_set_text(*ret, "lock", o->lock);
     doc_set_text(*ret, "cache", o->cache);

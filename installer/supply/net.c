@@ -76,7 +76,7 @@ static struct err *set_proxy(struct net *n, const char *url)
 
 struct err *net_open(struct net *ret, const struct net_opts *o)
 {
-    *ret = (struct net){.way = {.cancel = o->cancel}};
+    *ret = (struct net){.way = {.cancel = o->cancel, .stall_s = o->stall_s, .tries = o->tries, .wait_ms = o->wait_ms}};
     (void)pthread_mutex_init(&ret->mutex, NULL); /* cannot fail for one of the default kind */
     ret->way.cas = ret->cas = calloc(NET_CAS_MAX, sizeof *ret->cas);
     struct err *e = ret->cas ? set_proxy(ret, o->proxy) : err_os(ENOMEM, "net");

@@ -19,6 +19,8 @@ struct net_opts {
     size_t n_cas;
     const char *proxy;           /* URL, or NULL: what the environment says */
     const struct cancel *cancel; /* or NULL */
+    int stall_s, tries;          /* 0: as http_range() has them; so is wait_ms */
+    int64_t wait_ms;
 };
 
 struct net {

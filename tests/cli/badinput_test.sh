@@ -661,6 +661,112 @@ host_keys() {
 }
 host_keys
 
+# ---- out of the net ----
+
+# serve_files: the file server of tests/http with a CA of its own; its ports into plain, secure and refusing.
+serve_files() {
+    local ec=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2) name alt
+    mkdir -p "$work/net/files"
+    openssl req -x509 "${ec[@]}" -subj "/CN=a ca" -keyout "$work/net/ca.key" -out "$work/net/ca.pem" || return
+    for name in server client; do
+        alt=DNS:$name.example
+        [ $name = client ] || alt=IP:127.0.0.1
+        openssl req -x509 "${ec[@]}" -subj "/CN=$name" -keyout "$work/net/$name.key" -out "$work/net/$name.pem" \
+            -CA "$work/net/ca.pem" -CAkey "$work/net/ca.key" -addext "subjectAltName=$alt" || return
+    done
+    python3 "$source/tests/http/files.py" "$work/net" >"$work/net/ports" &
+    pids+=($!)
+    within test -s "$work/net/ports" || return
+    read -r plain secure _ refusing _ <"$work/net/ports"
+}
+
+# lock_url NAME URL [SHA256]: a lock of one file of the bundle's bytes there.
+lock_url() {
+    local sha256
+    sha256=${3:-$(sha256sum good.tar | cut -c 1-64)}
+    cat >"$1" <<J
+{"schema":1,"profile":"tiny","platform":"linux/amd64","entries":[{"component":"tool","file":"tool","id":"tool/1.2.3/tool",
+"kind":"file","purl":"pkg:generic/tool@1.2.3","sha256":"$sha256","size":$(stat -c %s good.tar),"version":"1.2.3",
+"license":"MIT","platform":"linux/amd64","upstream":{"type":"none","ref":"x"},"urls":["$2"]}]}
+J
+}
+
+# nothing_came: no file, whole or in part, is in the cache that was to be filled.
+nothing_came() { [ ! -d filled ] || [ -z "$(find filled -type f)" ]; }
+
+# fetching WHAT STATUS TEXT FIX MODE [OPTION]...: bundle fetch of a file that the server gives as MODE says.
+fetching() {
+    local what="bundle fetch: $1" status=$2 text=$3 fix=$4 mode=$5
+    shift 5
+    lock_url net.lock "https://127.0.0.1:$secure/$mode/good.tar"
+    expect "$what" "$status" "$text" "$fix" "$caisson" bundle fetch --lock net.lock --cache filled --ca "127.0.0.1=$work/net/ca.pem" "$@"
+    check "$what: nothing is left" nothing_came
+}
+
+net() {
+    local url fetch=("$caisson" bundle fetch --lock net.lock --cache filled)
+    if ! serve_files >"$work/out" 2>"$work/err"; then
+        fail "a file server" "does not start"
+        return
+    fi
+    spec
+    cp good.tar "$work/net/files/good.tar"
+    head -c 5000 good.tar >"$work/net/files/half.tar"
+    url=https://127.0.0.1:$secure
+    fetching "not there" 3 "E_SRC_HTTP: the server says 404" "Open it in a browser" nonsense
+    fetching "other bytes" 4 "E_LOCK: https://127.0.0.1:$secure/wrong/good.tar: E_DIGEST" "another source" wrong
+    fetching "too long" 3 "E_SRC_SIZE: it has" "is the URL right?" longer
+    fetching "without an end" 3 "E_SRC_SIZE: more bytes come" "is the URL right?" endless
+    fetching "packed" 3 "E_SRC_SIZE: sent as gzip" "switch compression off" gzip
+    fetching "another range" 3 "E_SRC_RANGE: asked for the bytes from 0 on" "cannot be relied on" skewed
+    fetching "a redirect to a file" 3 "E_SRC_REDIRECT: it leads to file:///etc/passwd" "stays in https" tofile
+    fetching "a redirect to http" 3 "E_SRC_REDIRECT: it leads to http://" "stays in https" "to/http/127.0.0.1:$plain/ok"
+    fetching "a circle" 3 "E_SRC_REDIRECT: more than 8" "in a circle" circle
+    fetching "a proxy that wants a password" 3 "E_SRC_PROXY" "https_proxy" ok --proxy "http://127.0.0.1:$refusing"
+    fetching "a password in the arguments" 64 "--proxy: a user's name or a password" "https_proxy in the environment" ok \
+        --proxy "http://me:secret@127.0.0.1:$refusing"
+    fetching "a mirror that is none" 64 "--mirror https://a: not FROM=TO" "mirror.example" ok --mirror https://a
+    fetching "CAs that are none" 64 "good.yaml: no certificate" "PEM file" ok --ca "127.0.0.1=$work/good.yaml"
+    lock_url net.lock "$url/ok/good.tar"
+    expect "bundle fetch: an unknown CA" 3 "E_SRC_TLS" "--ca HOST=FILE" "${fetch[@]}"
+    lock_url net.lock "https://127.0.0.1:1/good.tar"
+    run "${fetch[@]}" -o json --mirror "https://127.0.0.1:1/=http://127.0.0.1:$plain/nonsense/"
+    check "bundle fetch: nobody there, in JSON" grep -q '"code":"E_SRC_' "$work/err"
+    lock_url net.lock "http://127.0.0.1:$plain/ok/good.tar"
+    expect "bundle fetch: http in a lock" 4 "E_LOCK: net.lock: entry 0 (tool/1.2.3/tool): address" "caisson bundle lock" "${fetch[@]}"
+    expect "bundle fetch: no lock" 64 "lock: open none.lock" "caisson bundle lock" "$caisson" bundle fetch --lock none.lock --cache filled
+    expect "bundle fetch: a lock and a profile" 64 "one lock at a time" "leave one" "${fetch[@]}" --profile tiny
+    sed 's/"urls":.*/"urls":[]}]}/' net.lock >none.lock
+    expect "bundle fetch: no address" 1 "E_MISSING: 1 of 1 entries" "scripts/payloads" "$caisson" bundle fetch --lock none.lock --cache filled
+    check "it says which" says "missing tool/1.2.3/tool"
+    lock_url net.lock "https://127.0.0.1:1/good.tar"
+    run "${fetch[@]}" --mirror "https://127.0.0.1:1/=http://127.0.0.1:$plain/ok/"
+    check "bundle fetch from a mirror" test "$status-$(find filled -type f | wc -l)" = 0-1
+
+    # a bundle on a web server
+    url=http://127.0.0.1:$plain
+    run "$caisson" bundle verify "$url/ok/good.tar" --trust release.pub
+    check "bundle verify of a URL" test "$status-$(grep -c "^$url/ok/good.tar is intact" "$work/out")" = 0-1
+    run "$caisson" bundle verify "https://127.0.0.1:$secure/ok/good.tar" --trust release.pub --ca "127.0.0.1=$work/net/ca.pem"
+    check "bundle verify of a URL with a CA of its own" test "$status" = 0
+    for verb in inspect list licenses sbom; do
+        run "$caisson" bundle $verb "$url/ok/good.tar" --trust release.pub
+        check "bundle $verb of a URL" test "$status" = 0
+    done
+    run "$caisson" bundle diff good.tar "$url/ok/good.tar" --trust release.pub
+    check "bundle diff of a file and a URL" test "$status" = 0
+    expect "a server without ranges" 3 "E_SRC_RANGE" "curl -f $url/norange/good.tar | caisson bundle ingest -" \
+        "$caisson" bundle verify "$url/norange/good.tar" --trust release.pub
+    expect "a URL that is nowhere" 3 "E_SRC_HTTP: the server says 404" "right?" "$caisson" bundle inspect "$url/ok/none.tar" --trust release.pub
+    expect "a server with a private CA" 3 "E_SRC_TLS" "--ca" "$caisson" bundle inspect "https://127.0.0.1:$secure/ok/good.tar" --trust release.pub
+    expect "a cut bundle on a server" 4 "E_TRUNCATED" "" "$caisson" bundle verify "$url/ok/half.tar" --trust release.pub
+    expect "another release on the server meanwhile" 4 "" "" "$caisson" bundle verify "$url/wrong/good.tar" --trust release.pub
+    expect "a URL where a file is wanted" 64 "an address, where a file is wanted" "caisson bundle ingest" "$caisson" bundle split "$url/ok/good.tar"
+    wrong "a release at an address" 5:12 "release: an address" "caisson bundle ingest" "s|./good.tar|$url/ok/good.tar|"
+    spec
+}
+net
+
 # ---- the command line ----
 
 spec

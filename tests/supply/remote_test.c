@@ -10,6 +10,7 @@ static struct files files;
 static struct forge *forge;
 static char *ca;
 static const char *trust;
+static int tries = 2;
 static char big[1000000];
 
 static int setup(void **state)
@@ -45,7 +46,8 @@ static int teardown(void **state)
 static struct err *open_url(struct source **ret, const char *url)
 {
     const char *const cas[] = {ca};
-    return remote_open(ret, url, &(struct net_opts){.cas = cas, .n_cas = 1});
+    return remote_open(ret, url,
+                       &(struct net_opts){.cas = cas, .n_cas = 1, .tries = tries, .wait_ms = 1, .stall_s = 1});
 }
 
 static struct err *open_mode(struct source **ret, const char *mode, const char *name)
@@ -188,6 +190,25 @@ static void test_refused(void **state)
     FAILS(ERR_USAGE, "an address, where a file is wanted", source_open(&s, "https://127.0.0.1/b"));
 }
 
+/* A cut connection is no cut bundle: it is the way's fault, and is gone on after while anything comes. */
+static void test_cuts(void **state)
+{
+    (void)state;
+    NEED_FILES(files);
+    for (size_t at = 0; at <= forge->file.len; at += forge->file.len / 8) {
+        OWN_FREE char *mode = str_fmt("cut%zu", at);
+        tries = 2;
+        if (2 * at < forge->file.len)
+            FAILS(ERR_UNREACHABLE, "E_TRUNCATED", verify(mode, "b"));
+        tries = 10;
+        if (at)
+            OK(verify(mode, "b"));
+    }
+    tries = 1;
+    FAILS(ERR_UNREACHABLE, "E_SRC_STALL", verify("stall", "b"));
+    tries = 2;
+}
+
 /* The server gets another release while this one is read. */
 static void test_changes(void **state)
 {
@@ -204,7 +225,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verify),  cmocka_unit_test(test_head_alone), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_threads), cmocka_unit_test(test_refused),    cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_threads), cmocka_unit_test(test_refused),    cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_changes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
