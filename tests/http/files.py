@@ -17,6 +17,12 @@ seen = {}  # requests for each path
 END = b"0\r\n\r\n"
 
 
+# answers to "bytes=0-9" that are none
+ODD = ["bytes", "bytes 0-9", "bytes 0-9/*", "bytes */300000", "bytes 9-0/300000", "bytes 0-9/5", "bytes -0-9/300000",
+       "bytes 0-9/300000,", "items 0-9/300000", "bytes 0-9/99999999999999999999", "bytes  0-9/300000", "bytes 0-8/300000",
+       "bytes 0-10/300000", "bytes 1-10/300000", "bytes 0x0-9/300000", "bytes 0-9/300000 x", "bytes +0-9/300000", ""]
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -124,6 +130,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(data, "ok", '"one"' if count == 1 else '"two"')
         elif mode == "grows":
             self.send(data, "cut50000" if count == 1 else "ok", '"one"', total=count - 1)
+        elif mode == "odd":
+            self.answer(206, data[:10], Content_Range=ODD[(count - 1) % len(ODD)])
+        elif mode == "multipart":
+            self.answer(206, data[:10], Content_Type="multipart/byteranges; boundary=x")
         elif mode == "longer":
             self.answer(200, data + b"more")
         elif mode == "chunked":

@@ -122,6 +122,20 @@ static void test_whole_in_place_of_range(void **state)
     assert_int_equal(got.bytes.len, 0);
 }
 
+/* A 206 says in one form which bytes it has, and those must be the ones that were asked for. */
+static void test_odd_ranges(void **state)
+{
+    (void)state;
+    NEED_FILES(files);
+    OWN_GOT struct got got = {0};
+    struct http_found found;
+    for (size_t i = 0; i < 18; i++) {
+        FAILS(ERR_UNREACHABLE, "E_SRC_RANGE", ask_mode(&got, &found, "odd", (struct http_range){.to = 10}));
+        assert_int_equal(got.bytes.len, 0);
+    }
+    FAILS(ERR_UNREACHABLE, "E_SRC_RANGE", ask_mode(&got, &found, "multipart", (struct http_range){.to = 10}));
+}
+
 /* 416 is right where the file ends, and nowhere else. */
 static void test_end(void **state)
 {
@@ -383,13 +397,21 @@ static void test_url(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranges),    cmocka_unit_test(test_whole_in_place_of_range),
-        cmocka_unit_test(test_end),       cmocka_unit_test(test_goes_on_after_cuts),
-        cmocka_unit_test(test_no_etag),   cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_size),      cmocka_unit_test(test_status),
-        cmocka_unit_test(test_redirects), cmocka_unit_test(test_authorization),
-        cmocka_unit_test(test_tls),       cmocka_unit_test(test_proxy),
-        cmocka_unit_test(test_links),     cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_whole_in_place_of_range),
+        cmocka_unit_test(test_odd_ranges),
+        cmocka_unit_test(test_end),
+        cmocka_unit_test(test_goes_on_after_cuts),
+        cmocka_unit_test(test_no_etag),
+        cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_redirects),
+        cmocka_unit_test(test_authorization),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_url),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
