@@ -155,18 +155,18 @@ static struct err *add_cached(struct assembly *a, const struct recipe *r, const 
     return content_add_file(&a->content, path, hex, (uint64_t)st.st_size, small);
 }
 
-/* The manifest's bytes, checked against the lock. */
-static struct err *read_manifest(struct buf *out, const struct recipe *r, const struct doc *entry, const char *image)
+/* The bytes that `locked` says: an entry's manifest, or its index. */
+static struct err *read_locked(struct buf *out, const struct recipe *r, const struct doc *locked, const char *image)
 {
     char hex[DIGEST_HEX];
-    OWN_FREE char *path = recipe_blob(r, doc_text(entry, "sha256"));
+    OWN_FREE char *path = recipe_blob(r, doc_text(locked, "sha256"));
     if (!path)
         return err_os(ENOMEM, "image %s", image);
     struct err *e = file_read(out, AT_FDCWD, path);
     if (e)
         return err_hint(err_as(err_wrap(e, "image %s", image), ERR_USAGE), "fill the cache first");
     TRY(digest_hex(hex, out->at, out->len));
-    if (strcmp(hex, doc_text(entry, "sha256")) != 0)
+    if (strcmp(hex, doc_text(locked, "sha256")) != 0)
         return err_new(ERR_UNTRUSTED, "E_DIGEST: image %s: %s has other bytes than the lock says", image, path);
     return NULL;
 }
@@ -204,22 +204,27 @@ static struct err *check_image(const struct work *w, const struct doc *descripto
                     w->r->platform);
 }
 
-/* Returns its descriptor. */
-static const struct doc *add_to_index(const struct work *w, const char *type, const char *digest, uint64_t size,
-                                      const char *name)
+/* The image's descriptor in index.json: what a registry would give under its name. */
+static struct doc *add_to_index(const struct work *w, const char *type, const char *digest, uint64_t size,
+                                const char *name)
 {
     struct doc *d = doc_add(doc_get(w->a->index, "manifests"), descriptor_new(type, digest, size));
-    const char *whole = w->r->platform, *slash = strchr(whole, '/');
     struct doc *notes = doc_set(d, "annotations", doc_new_map());
-    struct doc *platform = doc_set(d, "platform", doc_new_map());
     doc_set_text(notes, ANNOTATION_NAME, name);
     doc_set_text(notes, ANNOTATION_REF, name);
-    doc_set_fmt(platform, "os", "%.*s", (int)(slash ? slash - whole : 0), whole);
-    doc_set_text(platform, "architecture", slash ? slash + 1 : whole);
     return d;
 }
 
-static struct err *describe_image(const struct work *w, const struct doc *def, const char *name, const char *digest)
+/* An index stands for all its platforms, a manifest for this one. */
+static void set_platform(const struct work *w, struct doc *descriptor)
+{
+    const char *whole = w->r->platform, *slash = strchr(whole, '/');
+    struct doc *platform = doc_set(descriptor, "platform", doc_new_map());
+    doc_set_fmt(platform, "os", "%.*s", (int)(slash ? slash - whole : 0), whole);
+    doc_set_text(platform, "architecture", slash ? slash + 1 : whole);
+}
+
+static struct doc *describe_image(const struct work *w, const struct doc *def, const char *name, const char *digest)
 {
     struct doc *v = doc_add(doc_get(w->component, "images"), doc_new_map());
     doc_set_text(v, "name", name);
@@ -227,25 +232,53 @@ static struct err *describe_image(const struct work *w, const struct doc *def, c
     doc_set_text(v, "platform", w->r->platform);
     doc_set_bool(v, "pin", doc_bool(def, "pin", false));
     doc_set_bool(v, "seed", doc_bool(def, "seed", true));
-    return copy_roles(v, def);
+    return v;
+}
+
+/* One document of an image; its type is what it says, else `otherwise`. */
+struct text {
+    struct buf bytes;
+    struct doc *doc;
+    const char *type;
+    char digest[72];
+};
+
+static void text_done(struct text *t)
+{
+    buf_done(&t->bytes);
+    doc_free(t->doc);
+}
+
+static struct err *add_locked(struct text *t, const struct work *w, const struct doc *locked, const char *name,
+                              const char *otherwise)
+{
+    t->bytes.max = FORMAT_MANIFEST_BYTES_MAX;
+    TRY(read_locked(&t->bytes, w->r, locked, name));
+    TRY(doc_json(&t->doc, name, t->bytes.at, t->bytes.len));
+    t->type = doc_text(t->doc, "mediaType") ? doc_text(t->doc, "mediaType") : otherwise;
+    return content_add_bytes(t->digest, &w->a->content, t->bytes.at, t->bytes.len);
 }
 
 static struct err *add_image(const struct work *w, const struct doc *def)
 {
     OWN_FREE char *name = NULL;
-    OWN_BUF struct buf text = {.max = FORMAT_MANIFEST_BYTES_MAX};
-    OWN_DOC struct doc *manifest = NULL;
+    OWN(text_done) struct text manifest = {0}, index = {0};
     const struct doc *entry;
-    char digest[72];
     TRY(recipe_expand(&name, w->part, doc_get(def, "name")));
     TRY(recipe_locked(&entry, w->r, w->part, "oci", name, def));
-    TRY(read_manifest(&text, w->r, entry, name));
-    TRY(doc_json(&manifest, name, text.at, text.len));
-    TRY(content_add_bytes(digest, &w->a->content, text.at, text.len));
-    TRY(add_image_blobs(w->a, w->r, manifest));
-    const char *type = doc_text(manifest, "mediaType");
-    TRY(check_image(w, add_to_index(w, type ? type : MEDIA_MANIFEST, digest, text.len, name)));
-    return describe_image(w, def, name, digest);
+    TRY(add_locked(&manifest, w, entry, name, MEDIA_MANIFEST));
+    TRY(add_image_blobs(w->a, w->r, manifest.doc));
+    if (doc_get(entry, "index")) /* kept whole, so that names with its digest hold */
+        TRY(add_locked(&index, w, doc_get(entry, "index"), name, MEDIA_INDEX));
+    const struct text *top = index.doc ? &index : &manifest;
+    struct doc *d = add_to_index(w, top->type, top->digest, top->bytes.len, name);
+    struct doc *v = describe_image(w, def, name, manifest.digest);
+    if (index.doc)
+        doc_set_text(v, "indexDigest", index.digest);
+    else
+        set_platform(w, d);
+    TRY(check_image(w, d));
+    return copy_roles(v, def);
 }
 
 /* ---- components ---- */

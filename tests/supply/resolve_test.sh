@@ -202,6 +202,7 @@ done
 check "nothing is left over" test -z "$(find "$CAISSON_CACHE/tmp" "$CAISSON_CACHE/lock" "$blobs" -type f ! -name '*.lock.json' ! -regex '.*/[0-9a-f]*')$(ls -A "$CAISSON_CACHE/tmp")"
 build() { "$caisson" key generate release && "$caisson" bundle build --profile ./tiny.yaml --key release.key --out tiny.tar && "$caisson" bundle verify tiny.tar --trust release.pub; }
 check "a bundle is built of it, without a net, and verified" unshare -rn bash -c "cd '$work' && $(declare -f build) && caisson='$caisson' && build"
+check "the index is in it, and says so" test "$(tar -xOf tiny.tar caisson/release.json | jq -r '.predicate.components[] | .images[] | .indexDigest, .manifestDigest')" = "$(entry $image '"sha256:" + .index.sha256, "sha256:" + .sha256' | tr -d '"')"
 check "skopeo reads the image out of the bundle" skopeo --insecure-policy copy oci-archive:tiny.tar:registry.example/app:1.0.0 dir:copied
 
 # ---- what a lock names comes back by its digests ----
