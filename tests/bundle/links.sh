@@ -5,9 +5,10 @@ if ldd "$1" | grep -E 'libcurl|libssh|libnghttp|libgnutls'; then
     echo "links.sh: the bundle reader links a network library" >&2
     exit 1
 fi
-# libcrypto brings its own sockets; what counts is what our objects ask for
-if nm -A --undefined-only "$2"/libroom_bundle.a "$2"/libroom_pack.a 2>/dev/null |
-    grep -E ' U (socket|connect|getaddrinfo|bind|listen|accept|curl_.*|libssh2_.*)$'; then
+# libcrypto brings its own sockets; what counts is what our objects ask for: those of the whole program, and of these rooms
+asks='(socket|connect|getaddrinfo|bind|listen|accept4?|curl_.*|libssh2_.*)'
+if nm -D --undefined-only "$1" | grep -E " U $asks(@|$)" ||
+    nm -A --undefined-only "$2"/libroom_bundle.a "$2"/libroom_pack.a 2>/dev/null | grep -E " U $asks$"; then
     echo "links.sh: the bundle reader uses the network" >&2
     exit 1
 fi

@@ -67,8 +67,8 @@ digest=$(jq -r '.predicate.components[].images[].manifestDigest' x/caisson/relea
 readonly bundle image digest
 export registry path
 
-# readme TOOL: runs README's command for it
-readme() { eval "$(sed -n "s/^    \($1 .*\)/\1/p" "$source/bundles/README.md")"; }
+# readme TOOL [SED]: runs README's command for it, with what SED changes
+readme() { eval "$(sed -n "s/^    \($1 .*\)/\1/p" "$source/bundles/README.md" | sed "${2-}")"; }
 is_digest() { [ "$("${@:2}" | sha256sum | cut -c 1-64)" = "${1#sha256:}" ]; }
 within() {
     for _ in $(seq 300); do
@@ -79,15 +79,26 @@ within() {
 }
 
 # ---- signatures ----
+# Two officers, of whom the second signs what the first built, with the other kind of key; then a delta and back.
+two_officers() {
+    "$caisson" key generate a && "$caisson" key generate b --scheme ed25519 &&
+        "$caisson" root create root --root-key a.pub --release-key a.pub --release-key b.pub --release-threshold 2 &&
+        "$caisson" root sign root --key a.key &&
+        "$caisson" bundle build --profile ./tiny.yaml --root root --key a.key --out two.tar &&
+        "$caisson" bundle sign two.tar --key b.key --trust root/0001/root.json &&
+        "$caisson" bundle delta two.tar --base two.tar --out delta.tar --trust root/0001/root.json &&
+        "$caisson" bundle join delta.tar --base two.tar --out joined.tar --trust root/0001/root.json &&
+        cmp joined.tar two.tar && mkdir two && tar -xf delta.tar -C two
+}
 if command -v cosign >/dev/null; then
     check "cosign verifies the release's signature, and that it covers index.json" readme cosign
     cp x/index.json index.json && printf ' ' >>x/index.json
     check "cosign sees another index.json" fails readme cosign
     mv index.json x/index.json
-    "$caisson" key generate other --scheme ed25519 >/dev/null
-    cp release.pub first.pub && cp other.pub release.pub
-    check "cosign sees another key" fails readme cosign
-    cp first.pub release.pub
+    check "two officers sign a release" two_officers
+    check "cosign verifies the first one's signature" readme cosign 's/release.pub/a.pub/; s,x/,two/,g'
+    check "cosign sees another key" fails readme cosign 's/release.pub/b.pub/'
+    check "cosign verifies the second one's" readme cosign 's/release.pub/b.pub/; s,x/,two/,g; s/release.0/release.1/'
 fi
 
 # ---- a registry, into which three tools copy ----

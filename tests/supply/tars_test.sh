@@ -7,7 +7,7 @@ work=$(mktemp -d -t caisson-tars.XXXXXX)
 home=$HOME cache=${CAISSON_CACHE-}
 readonly caisson source work home cache
 trap 'rm -rf -- "$work"' EXIT
-readonly many=3000
+readonly many=1000
 cd "$work"
 # shellcheck source=tests/supply/release.sh
 . "$source/tests/supply/release.sh"
