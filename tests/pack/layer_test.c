@@ -5,6 +5,7 @@
 #include "pack/layer.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 /* What was visited, a line each: "path mode size bytes" or "path -> link". */
 struct seen {
@@ -119,6 +120,23 @@ static void refused(void **state)
     }
 }
 
+/* Row 39: a file behind a link that leads out, and marks that hide it: said, and nothing of it is ever written. */
+static void never_unpacked(void **state)
+{
+    (void)state;
+    OWN_FOLDER char *outside = check_folder();
+    OWN_FREE char *script = str_fmt("mkdir a; printf x >a/evil; ln -s '%s' out; : >.wh.out; : >a/.wh..wh..opq;"
+                                    "tar -cf - --transform 's,^a/,out/,' out a/evil .wh.out a/.wh..wh..opq",
+                                    outside);
+    OWN_FREE char *wanted = str_fmt("out -> %s\nout/evil 0644 1 x\n", outside), *evil = check_path(outside, "evil");
+    OWN_SEEN struct seen seen = {0};
+    mode_t mask = umask(022);
+    OK(read_made(&seen, script));
+    (void)umask(mask);
+    assert_string_equal(seen.text.at, wanted);
+    assert_false(file_exists(AT_FDCWD, evil));
+}
+
 static void the_visitor_may_stop(void **state)
 {
     (void)state;
@@ -130,6 +148,7 @@ static void the_visitor_may_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_kind_of_archive), cmocka_unit_test(names_and_holes),
-                                       cmocka_unit_test(refused), cmocka_unit_test(the_visitor_may_stop)};
+                                       cmocka_unit_test(refused), cmocka_unit_test(never_unpacked),
+                                       cmocka_unit_test(the_visitor_may_stop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

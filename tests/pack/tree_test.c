@@ -367,6 +367,103 @@ static void strange_frames(void **state)
     buf_done(&t.raw);
 }
 
+/* ---- frames made by hand: what no encoder writes ---- */
+
+struct frame {
+    unsigned char window; /* 8 times its logarithm above 10 */
+    uint64_t size;        /* that the header states */
+    int dictionary;       /* id, 0: none */
+};
+
+static void put_frame_head(struct buf *out, const struct frame *f)
+{
+    const char descriptor = (char)(0xc0 | (f->dictionary ? 1 : 0)); /* size in 8 bytes, a window, no checksum */
+    const char window = (char)f->window, dictionary = (char)f->dictionary;
+    OK(buf_add(out, "\x28\xb5\x2f\xfd", 4));
+    OK(buf_add(out, &descriptor, 1));
+    OK(buf_add(out, &window, 1));
+    if (f->dictionary)
+        OK(buf_add(out, &dictionary, 1));
+    for (int i = 0; i < 8; i++) {
+        const char byte = (char)(f->size >> (8 * i) & 0xff);
+        OK(buf_add(out, &byte, 1));
+    }
+}
+
+/* `n` bytes as they are, or one byte `n` times. */
+static void put_block(struct buf *out, bool last, const void *raw, size_t n)
+{
+    const unsigned head = (last ? 1 : 0) | (raw ? 0 : 1 << 1) | (unsigned)n << 3;
+    const char bytes[] = {(char)(head & 0xff), (char)(head >> 8 & 0xff), (char)(head >> 16)};
+    OK(buf_add(out, bytes, sizeof bytes));
+    OK(buf_add(out, raw ? raw : "", raw ? n : 1));
+}
+
+static void frames_by_hand(void **state)
+{
+    (void)state;
+    struct tar t = good_tar();
+    const uint64_t n = t.raw.len;
+    const struct {
+        struct frame f;
+        const char *want; /* NULL: good */
+    } cases[] = {
+        {{13 << 3, n, 0}, NULL}, /* 8 MiB */
+        {{13 << 3 | 1, n, 0}, "E_DECODE"},
+        {{14 << 3, n, 0}, "E_DECODE"},
+        {{21 << 3, n, 0}, "E_DECODE"}, /* 2 GiB */
+        {{31 << 3 | 7, n, 0}, "E_DECODE"},
+        {{0, n, 1}, "E_DECODE: a frame that wants a dictionary"},
+        {{0, n - 1, 0}, "E_"},
+        {{0, n + 1, 0}, "E_"},
+        {{0, UINT64_C(1) << 63, 0}, "E_LIMIT"},
+        {{0, UINT64_MAX - 2, 0}, "E_"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        OWN(place_done) struct place p = place_new();
+        OWN_BUF struct buf frame = {0};
+        put_frame_head(&frame, &cases[i].f);
+        for (size_t at = 0; at < n; at += 1024)
+            put_block(&frame, at + 1024 >= n, t.raw.at + at, n - at < 1024 ? n - at : 1024);
+        check_write(p.folder, "p.tar.zst", frame.at, frame.len);
+        print_message("window 0x%02x, size %llu\n", cases[i].f.window, (unsigned long long)cases[i].f.size);
+        if (cases[i].want)
+            FAILS(ERR_UNTRUSTED, cases[i].want, unpack(&p, 1 << 20));
+        else
+            OK(unpack(&p, 1 << 20));
+    }
+    buf_done(&t.raw);
+}
+
+/* 4 GiB in 131 KB: a frame that says so, one that says 1 MiB, and a hundred thousand frames that hold nothing. */
+static void floods(void **state)
+{
+    (void)state;
+    for (int lie = 0; lie < 2; lie++) {
+        OWN(place_done) struct place p = place_new();
+        OWN_BUF struct buf frame = {0};
+        put_frame_head(&frame, &(struct frame){.window = 7 << 3, .size = lie ? 1 << 20 : UINT64_C(4) << 30});
+        for (int i = 0; i < 32768; i++)
+            put_block(&frame, i == 32767, NULL, 128 << 10);
+        check_write(p.folder, "p.tar.zst", frame.at, frame.len);
+        FAILS(ERR_UNTRUSTED, lie ? "E_" : "E_LIMIT: 4294967296 bytes", unpack(&p, 1 << 20));
+    }
+    for (int behind = 0; behind < 2; behind++) {
+        OWN(place_done) struct place p = place_new();
+        OWN_BUF struct buf file = {0}, all = {0};
+        struct tar t = good_tar();
+        compress(&p, &t, true, 0);
+        buf_done(&t.raw);
+        OK(file_read(&file, AT_FDCWD, p.package));
+        OK(buf_add(&all, file.at, behind ? file.len : 0));
+        for (int i = 0; i < 100000; i++)
+            OK(buf_add(&all, "\x50\x2a\x4d\x18\x00\x00\x00\x00", 8));
+        OK(buf_add(&all, file.at, behind ? 0 : file.len));
+        OK(file_replace(AT_FDCWD, p.package, all.at, all.len, 0600));
+        FAILS(ERR_UNTRUSTED, behind ? "E_DECODE: bytes behind" : "E_DECODE: not a zstd frame", unpack(&p, 1 << 20));
+    }
+}
+
 /* A frame of some kilobytes that says, rightly, that it unpacks to 256 MiB of zeros. */
 static void bomb(void **state)
 {
@@ -387,7 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),    cmocka_unit_test(what_cannot_be_packed), cmocka_unit_test(strange_members),
         cmocka_unit_test(other_formats), cmocka_unit_test(strange_ends),          cmocka_unit_test(strange_frames),
-        cmocka_unit_test(bomb),
+        cmocka_unit_test(bomb),          cmocka_unit_test(frames_by_hand),        cmocka_unit_test(floods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
