@@ -169,7 +169,25 @@ static bool is_size(const char *key)
     return strcmp(key, "size") == 0 || str_ends(key, "Size") || str_ends(key, "ytes") || str_ends(key, "ytesPerNode");
 }
 
-/* A list of scalars is joined with commas; what is deeper is only said to be there. */
+static struct err *digests_text(struct buf *out, const struct doc *list, const char *key)
+{
+    DOC_EACH (e, list)
+        TRY(buf_fmt(out, "%s%.19s", e == list->child ? "" : ",", doc_text(e, key)));
+    return NULL;
+}
+
+static bool all_have(const struct doc *list, const char *key)
+{
+    DOC_EACH (e, list)
+        if (!doc_text(e, key))
+            return false;
+    return true;
+}
+
+/*
+ * A list of scalars is joined with commas, and so is one of things with digests; what is deeper is only said to be
+ * there.
+ */
 static struct err *value_text(struct buf *out, const char *key, const struct doc *v)
 {
     char size[24];
@@ -178,6 +196,9 @@ static struct err *value_text(struct buf *out, const char *key, const struct doc
             TRY(buf_fmt(out, "%s%s", e == v->child ? "" : ",", e->text));
         return v->child ? NULL : buf_str(out, "none");
     }
+    const char *name = all_have(v, "digest") ? "digest" : "releaseDigest";
+    if (v->kind == DOC_LIST && all_have(v, name))
+        return digests_text(out, v, name);
     if (v->kind == DOC_NULL || !v->text)
         return buf_str(out, v->kind == DOC_NULL ? "none" : "...");
     if (v->kind == DOC_INT && is_size(key)) {

@@ -89,6 +89,24 @@ static void print_component(FILE *out, const struct doc *c)
         print_sized(out, "image", v);
 }
 
+static void print_bytes(FILE *out, const char *what, const struct doc *inspect, const char *path, const char *rest)
+{
+    char size[24];
+    str_size(size, (uint64_t)doc_int(inspect, path, 0));
+    (void)fprintf(out, "%-10s %s%s\n", what, size, rest);
+}
+
+/* Which version of Kubernetes it has, and which it may follow. */
+static void print_kubernetes(FILE *out, const struct doc *kubernetes)
+{
+    if (!kubernetes)
+        return;
+    (void)fprintf(out, "%-10s %s", "kubernetes", doc_text(kubernetes, "version"));
+    DOC_EACH (v, doc_get(kubernetes, "upgradeFrom"))
+        (void)fprintf(out, "%s%s", v == doc_get(kubernetes, "upgradeFrom")->child ? ", after " : ", ", v->text);
+    (void)fprintf(out, "\n");
+}
+
 void show_inspect_text(FILE *out, const struct doc *inspect)
 {
     static const char *const lines[] = {"path",    "digest", "product",  "profile", "version",
@@ -109,8 +127,14 @@ void show_inspect_text(FILE *out, const struct doc *inspect)
         (void)fprintf(out, "%-10s %s, release %s\n", "requires", doc_text(v, "profile"), doc_text(v, "releaseDigest"));
     DOC_EACH (v, doc_get(inspect, "sbom"))
         (void)fprintf(out, "%-10s %s, %s\n", "sbom", doc_text(v, "format"), doc_text(v, "digest"));
+    DOC_EACH (v, doc_get(inspect, "rollbackTo"))
+        (void)fprintf(out, "%-10s to epoch %s, sequence %s\n", "may return", doc_text(v, "epoch"),
+                      doc_text(v, "sequence"));
+    print_kubernetes(out, doc_get(inspect, "kubernetes"));
     str_size(size, (uint64_t)doc_int(inspect, "totals.bytes", 0));
     (void)fprintf(out, "%-10s %s in %s members\n", "content", size, doc_text(inspect, "totals.members"));
+    print_bytes(out, "unpacked", inspect, "totals.rawBytes", "");
+    print_bytes(out, "to a node", inspect, "totals.seedBytesPerNode", " at most");
     DOC_EACH (c, doc_get(inspect, "components"))
         print_component(out, c);
 }

@@ -368,6 +368,8 @@ static void shown(void **state)
     (void)fclose(out);
     const char *const words[] = {"profile    tiny",
                                  "sbom       CycloneDX-1.6, sha256:",
+                                 "unpacked   ",
+                                 "to a node  ",
                                  "tool 1.2.3  (MIT)",
                                  "package   tool",
                                  "image     registry.example/pause:3.10",

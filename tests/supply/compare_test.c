@@ -100,6 +100,7 @@ static void another_sequence(void **state)
     assert_string_equal(doc_text(value(p.difference, "digest"), "from"), doc_text(p.difference, "from.digest"));
     assert_null(doc_get(p.difference, "components"));
     has(&p, "sequence: 1 -> 2\n");
+    has(&p, "sbom: sha256:");
 }
 
 static void change_tool(struct workshop *w)
