@@ -562,6 +562,17 @@ check "and says what differs" says "sequence: 1 -> 2"
 sed -i 's/license: MIT/license: GPL v2/' "$work/bundles/tool.yaml"
 expect "a licence that is no SPDX expression" 64 "tool.yaml:3:33: license is no SPDX expression" "SPDX licence list" \
     "$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --out next.tar
+sed -i 's/license: GPL v2/license: MIT/' "$work/bundles/tool.yaml"
+cp "$work/bundles/tool.yaml" "$work/tool.good"
+build=("$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --out none.tar)
+(cat "$work/tool.good" && echo 'files: [{json: {containers: [{image: "busybox:1"}]}}]') >"$work/bundles/tool.yaml"
+expect "a definition that names an image which the release has not" 64 \
+    "tool.yaml:7:38: E_REF: this release has no image docker.io/library/busybox:1" "make the lock again" "${build[@]}"
+(cat "$work/tool.good" && echo 'images: [{name: "example.org/x:1", roles: [all]}]') >"$work/bundles/tool.yaml"
+expect "an image that nothing names" 64 "tool.yaml:7:10: E_REF: no manifest and no setting names the image example.org/x:1" \
+    "usedBy" "${build[@]}"
+check "and nothing was built" test ! -e none.tar
+mv "$work/tool.good" "$work/bundles/tool.yaml"
 run "$caisson" bundle licenses good.tar
 check "bundle licenses" says "MIT"
 expect "bundle sbom: a format that is none" 64 'there is no format "spxd"' "did you mean spdx?" "$caisson" bundle sbom good.tar --format spxd
