@@ -149,7 +149,7 @@ static struct err *find_place(struct place *p, const struct recipe *r, const cha
 
 static struct err *look_at_file(struct doc **ret, const char *path, const char *hex)
 {
-    struct digest_pair pair;
+    struct digest_pair pair = {0};
     OWN_FD int fd = -1;
     TRY(open_checked(&fd, &pair, path, hex));
     OWN_DOC struct doc *d = pair_doc(&pair);
