@@ -1,5 +1,6 @@
 #include "cli/passphrase.h"
 
+#include "base/str.h"
 #include "cli/ask.h"
 
 #include <string.h>
@@ -26,6 +27,11 @@ static struct err *typed(struct cli *x, struct buf *out, const char *how, const 
     return e;
 }
 
+static bool is_token(const char *path)
+{
+    return key_is_uri(path) && !str_starts(path, "file:");
+}
+
 static struct err *of_key(void *self, struct buf *out, const char *path)
 {
     struct cli *x = self;
@@ -33,14 +39,18 @@ static struct err *of_key(void *self, struct buf *out, const char *path)
     if (file)
         return from_file(out, file);
     if (ask_can())
-        return typed(x, out, "Passphrase of", path);
-    return err_hint(err_new(ERR_USAGE, "it is encrypted, and there is no terminal to ask for its passphrase"),
+        return typed(x, out, is_token(path) ? "PIN of" : "Passphrase of", path);
+    return err_hint(is_token(path)
+                        ? err_new(ERR_USAGE, "it has a PIN, and there is no terminal to ask for it")
+                        : err_new(ERR_USAGE, "it is encrypted, and there is no terminal to ask for its passphrase"),
                     "--passphrase-file FILE");
 }
 
 struct keys_ask passphrase_ask(struct cli *x)
 {
-    return (struct keys_ask){of_key, x};
+    struct keys_ask ask = {.passphrase = of_key, .self = x};
+    ask.n_providers = args_all(&x->args, "provider", ask.providers, KEY_PROVIDERS_MAX);
+    return ask;
 }
 
 struct err *passphrase_new(struct cli *x, struct buf *out, const char *path)

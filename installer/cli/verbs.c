@@ -48,8 +48,19 @@ static const struct opt reset_opts[] = {
 #define PASSPHRASE_OPT                                                                                                 \
     {                                                                                                                  \
         .name = "passphrase-file", .arg = "FILE", .word = WORD_FILE,                                                   \
-        .help = "file (0600) with the private key's passphrase; else asked for at the terminal"                        \
+        .help = "file (0600) with the private key's passphrase or PIN; else asked for at the terminal"                 \
     }
+/* Of verbs that use a private key, which may be in a token. */
+#define KEY_ACCESS_OPTS                                                                                                \
+    PASSPHRASE_OPT,                                                                                                    \
+    {                                                                                                                  \
+        .name = "provider", .arg = "NAME", .many = true,                                                               \
+        .help = "for a key's URI: OpenSSL provider that knows it (those of openssl.cnf); may be given again"           \
+    }
+#define KEY_URI_NOTE                                                                                                   \
+    "A key may also be a URI, of a token or whatever else a provider of OpenSSL reaches: pkcs11:token=T;object=O "     \
+    "with\n"                                                                                                           \
+    "--provider pkcs11, handle:0x81000001 with --provider tpm2. It signs there; a PIN never stands in the URI.\n"
 
 /* Out of the net: mirrors, trust, proxy. */
 #define MIRROR_OPT                                                                                                     \
@@ -87,13 +98,13 @@ static const struct opt lock_opts[] = {
 
 static const struct opt build_opts[] = {
     {.name = "profile", .arg = "NAME|FILE", .word = WORD_FILE, .help = "profiles/NAME.yaml, or a file (minimal)"},
-    {.name = "key", .arg = "FILE", .word = WORD_FILE, .help = "private key that signs the release (needed)"},
+    {.name = "key", .arg = "FILE|URI", .word = WORD_FILE, .help = "private key that signs the release (needed)"},
     {.name = "root", .arg = "DIR", .word = WORD_FOLDER, .help = "root documents that say who may sign (one for --key)"},
     {.name = "root-key",
-     .arg = "FILE",
+     .arg = "FILE|URI",
      .word = WORD_FILE,
      .help = "without --root: key that signs the root document (--key)"},
-    PASSPHRASE_OPT,
+    KEY_ACCESS_OPTS,
     {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "the bundle (PRODUCT-PROFILE-VERSION-PLATFORM.csn.tar)"},
     {.name = "bundles", .arg = "DIR", .word = WORD_FOLDER, .help = "folder of component definitions (bundles)"},
     {.name = "cache", .arg = "DIR", .word = WORD_FOLDER, .help = "folder of the locked bytes ($CAISSON_CACHE)"},
@@ -208,7 +219,7 @@ static const struct opt key_opts[] = {
 
 #define KEYS_OPT(text)                                                                                                 \
     {                                                                                                                  \
-        .name = "key", .arg = "FILE", .word = WORD_FILE, .many = true, .help = text                                    \
+        .name = "key", .arg = "FILE|URI", .word = WORD_FILE, .many = true, .help = text                                \
     }
 
 /* What a root document says. */
@@ -228,7 +239,13 @@ static const struct opt key_opts[] = {
         {.name = "epoch", .arg = "N", .help = "epoch of the rollback protection (0)"},                                 \
         {.name = "expires", .arg = "DATE", .help = "2027-12-31: readers warn from then on"},                           \
         {.name = "deny", .arg = "sha256:...", .many = true, .help = "a release that nobody may install any more"},     \
-        KEYS_OPT("private key that signs at once; may be given again"), PASSPHRASE_OPT
+        KEYS_OPT("private key that signs at once; may be given again"), KEY_ACCESS_OPTS
+
+static const struct opt key_show_opts[] = {
+    {.name = "out", .arg = "FILE", .word = WORD_FILE, .help = "write the public half into a new file"},
+    KEY_ACCESS_OPTS,
+    {0},
+};
 
 static const struct opt root_create_opts[] = {
     {.name = "product", .arg = "NAME", .help = "product (caisson)"},
@@ -240,13 +257,13 @@ static const struct opt root_rotate_opts[] = {ROOT_OPTS, {0}};
 
 static const struct opt root_sign_opts[] = {
     KEYS_OPT("private key that signs (needed); may be given again"),
-    PASSPHRASE_OPT,
+    KEY_ACCESS_OPTS,
     {0},
 };
 
 static const struct opt bundle_sign_opts[] = {
-    {.name = "key", .arg = "FILE", .word = WORD_FILE, .help = "private key that signs (needed)"},
-    PASSPHRASE_OPT,
+    {.name = "key", .arg = "FILE|URI", .word = WORD_FILE, .help = "private key that signs (needed)"},
+    KEY_ACCESS_OPTS,
     {.name = "trust",
      .arg = "PUB",
      .word = WORD_FILE,
@@ -378,6 +395,7 @@ const struct verb verbs[] = {
      .operands = "",
      .summary = "build and sign a release from a profile, a lock and a cache; offline",
      .opts = build_opts,
+     .notes = KEY_URI_NOTE,
      .run = run_bundle_build,
      .show = show_bundle_build},
     {.name = "bundle fetch",
@@ -534,7 +552,7 @@ const struct verb verbs[] = {
      .opts = bundle_sign_opts,
      .notes = "Every byte is verified before. Only the signature is added; the file is replaced when it is whole. Exit "
               "status: 4\n"
-              "when the bundle is not as it was signed, 6 when the key is not one that signs releases.\n",
+              "when the bundle is not as it was signed, 6 when the key is not one that signs releases.\n" KEY_URI_NOTE,
      .run = run_bundle_sign,
      .show = show_bundle_sign},
     {.name = "root create",
@@ -569,7 +587,8 @@ const struct verb verbs[] = {
      .word = WORD_FOLDER,
      .summary = "sign the last root document",
      .opts = root_sign_opts,
-     .notes = "Read it first: `caisson root show DIR`. Exit status: 6 when no signature of this key is asked for.\n",
+     .notes = "Read it first: `caisson root show DIR`. Exit status: 6 when no signature of this key is asked "
+              "for.\n" KEY_URI_NOTE,
      .run = run_root_sign,
      .show = show_root},
     {.name = "root show",
@@ -593,6 +612,19 @@ const struct verb verbs[] = {
               "encrypted.\n",
      .run = run_key_generate,
      .show = show_key_generate},
+    {.name = "key show",
+     .operands = "KEY",
+     .least = 1,
+     .most = 1,
+     .word = WORD_FILE,
+     .summary = "show a key's id and scheme, and write its public half: of a file or a token",
+     .opts = key_show_opts,
+     .notes =
+         "KEY is a private key (a file or a URI) or a public one (a file). Officers give each other the public half, "
+         "and\n"
+         "compare ids. " KEY_URI_NOTE,
+     .run = run_key_show,
+     .show = show_key_show},
     {.name = "completion",
      .operands = "bash|zsh|fish",
      .least = 1,

@@ -112,6 +112,10 @@ void show_bundle_sign(FILE *out, const struct cli *x, const struct doc *d);
 struct err *run_key_generate(struct cli *x, struct doc **ret) ERR_MUST;
 void show_key_generate(FILE *out, const struct cli *x, const struct doc *d);
 
+/* key_verbs.c */
+struct err *run_key_show(struct cli *x, struct doc **ret) ERR_MUST;
+void show_key_show(FILE *out, const struct cli *x, const struct doc *d);
+
 /* own_verbs.c: about the program itself */
 struct err *run_completion(struct cli *x, struct doc **ret) ERR_MUST;
 struct err *run_help(struct cli *x, struct doc **ret) ERR_MUST;

@@ -151,10 +151,14 @@ struct err *key_from_cert(struct key **ret, const char *cert_pem)
     return NULL;
 }
 
+static struct err *must_be_here(const struct key *k)
+{
+    return k->has_private && !k->remote ? NULL : err_new(ERR_USAGE, "only the public half of the key is here");
+}
+
 struct err *key_private_pem(struct buf *out, const struct key *k)
 {
-    if (!k->has_private)
-        return err_new(ERR_USAGE, "only the public half of the key is here");
+    TRY(must_be_here(k));
     OWN_BIO BIO *bio = NULL;
     TRY(crypt_bio_new(&bio));
     if (PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) != 1)
@@ -181,8 +185,7 @@ struct err *key_private_pem_protected(struct buf *out, const struct key *k, cons
     OWN_BIO BIO *bio = NULL;
     if (n == 0 || n > PASSPHRASE_MAX)
         return err_new(ERR_USAGE, "a passphrase has 1 to %d bytes", PASSPHRASE_MAX);
-    if (!k->has_private)
-        return err_new(ERR_USAGE, "only the public half of the key is here");
+    TRY(must_be_here(k));
     TRY(crypt_bio_new(&bio));
     X509_SIG *sealed = encrypt(k, passphrase);
     bool good = sealed && PEM_write_bio_PKCS8(bio, sealed) == 1;
@@ -222,7 +225,10 @@ bool key_has_private(const struct key *k)
 
 void key_free(struct key *k)
 {
-    if (k)
-        EVP_PKEY_free(k->pkey);
+    if (!k)
+        return;
+    if (k->remote)
+        k->remote->close(k->remote);
+    EVP_PKEY_free(k->pkey);
     free(k);
 }

@@ -10,9 +10,16 @@
 
 #define CRYPT_TEXT_MAX (64 << 20) /* most bytes of PEM or DER that are looked at */
 
+/* A private key that is somewhere else: the first thing in a struct of whoever reaches it. */
+struct crypt_remote {
+    struct err *(*sign)(struct crypt_remote *r, struct buf *out, const void *msg, size_t n);
+    void (*close)(struct crypt_remote *r);
+};
+
 struct key {
     EVP_PKEY *pkey;
     bool has_private;
+    struct crypt_remote *remote; /* NULL: `pkey` is the whole key, else its public half */
 };
 
 /* Sets the library up once, without reading a configuration file: a machine's openssl.cnf changes nothing
@@ -48,6 +55,7 @@ const EVP_MD *crypt_sign_md(const EVP_PKEY *pkey);
 CRYPT_FREE(BIO, BIO_free_all, own_bio)
 CRYPT_FREE(EVP_PKEY, EVP_PKEY_free, own_pkey)
 CRYPT_FREE(X509, X509_free, own_x509)
+CRYPT_FREE(EVP_MD_CTX, EVP_MD_CTX_free, own_md_ctx)
 
 #define OWN_BIO OWN(own_bio)
 #define OWN_PKEY OWN(own_pkey)

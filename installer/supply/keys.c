@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -30,16 +31,27 @@ static struct err *write_new(const char *path, const struct buf *text, mode_t mo
     return err_wrap(e, "%s", path);
 }
 
+static struct err *must_be_free(const char *path)
+{
+    if (!file_exists(AT_FDCWD, path))
+        return NULL;
+    return err_hint(err_new(ERR_REFUSED, "%s exists; keys are never overwritten", path), "choose another name");
+}
+
+struct err *keys_write_public(const char *path, const struct key *key)
+{
+    OWN_BUF struct buf pub = {0};
+    TRY(key_public_pem(&pub, key));
+    return write_new(path, &pub, 0644);
+}
+
 static struct err *write_pair(const struct key *key, const char *key_path, const char *pub_path, const char *passphrase)
 {
     OWN_SECRET_BUF struct buf secret = {0};
-    OWN_BUF struct buf pub = {0};
     TRY(passphrase ? key_private_pem_protected(&secret, key, passphrase) : key_private_pem(&secret, key));
-    TRY(key_public_pem(&pub, key));
-    if (file_exists(AT_FDCWD, pub_path))
-        return err_hint(err_new(ERR_REFUSED, "%s exists; keys are never overwritten", pub_path), "choose another name");
+    TRY(must_be_free(pub_path));
     TRY(write_new(key_path, &secret, 0600));
-    struct err *e = write_new(pub_path, &pub, 0644);
+    struct err *e = keys_write_public(pub_path, key);
     if (e)
         (void)unlink(key_path); /* half a pair is of no use, and it was made here */
     return e;
@@ -48,6 +60,10 @@ static struct err *write_pair(const struct key *key, const char *key_path, const
 struct err *keys_generate(char ret_id[65], const char *name, enum keys_scheme scheme, const char *passphrase)
 {
     OWN_KEY struct key *key = NULL;
+    if (key_is_uri(name))
+        return err_hint(err_new(ERR_USAGE, "%s: keys are made as files here, not in tokens", name),
+                        "make it with the token's own tool, such as pkcs11-tool --keypairgen; then: caisson key show "
+                        "URI --out FILE");
     OWN_FREE char *key_path = str_fmt("%s.key", name);
     OWN_FREE char *pub_path = str_fmt("%s.pub", name);
     if (!key_path || !pub_path)
@@ -57,15 +73,21 @@ struct err *keys_generate(char ret_id[65], const char *name, enum keys_scheme sc
     return write_pair(key, key_path, pub_path, passphrase);
 }
 
+static struct err *must_be_private(const char *what, const char *path, const struct stat *st)
+{
+    if (!(st->st_mode & 077))
+        return NULL;
+    return err_hint(err_new(ERR_REFUSED, "%s %s may be read by others than its owner", what, path), "chmod 600 %s",
+                    path);
+}
+
 struct err *keys_read_secret(struct buf *out, const char *what, const char *path, size_t max)
 {
     struct stat st;
     OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_as(err_os(errno, "%s %s", what, path), ERR_USAGE);
-    if (st.st_mode & 077)
-        return err_hint(err_new(ERR_REFUSED, "%s %s may be read by others than its owner", what, path), "chmod 600 %s",
-                        path);
+    TRY(must_be_private(what, path, &st));
     out->max = max;
     return err_wrap(fd_read_all(fd, out), "%s %s", what, path);
 }
@@ -80,16 +102,72 @@ static struct err *unlock(struct key **ret, const struct buf *pem, const char *p
     return key_from_pem(ret, buf_text(pem), pem->len, ask ? buf_text(&passphrase) : NULL);
 }
 
-struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask)
+static struct err *load_file(struct key **ret, const char *path, const struct keys_ask *ask)
 {
     OWN_SECRET_BUF struct buf pem = {0};
     TRY(keys_read_secret(&pem, "key", path, KEY_FILE_MAX));
     return err_wrap(unlock(ret, &pem, path, ask), "key %s", path);
 }
 
+/* The file of a `file:` URI (RFC 8089), as OpenSSL finds it; NULL: another one. */
+static const char *file_of(const char *uri)
+{
+    static const char *const starts[] = {"file://localhost/", "file:///", "file:"};
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+        if (str_starts(uri, starts[i]))
+            return uri + strlen(starts[i]) - (str_ends(starts[i], "/") ? 1 : 0);
+    return NULL;
+}
+
+static struct err *load_uri(struct key **ret, const char *uri, const struct keys_ask *ask)
+{
+    static const struct keys_ask nobody;
+    struct stat st;
+    const char *path = file_of(uri);
+    ask = ask ? ask : &nobody;
+    if (path && stat(path, &st) == 0)
+        TRY(must_be_private("key", path, &st));
+    struct key_pin pin = {ask->passphrase, ask->self};
+    return err_wrap(key_from_uri(ret, uri, ask->providers, ask->n_providers, pin), "key %s", uri);
+}
+
+/* NULL: of a kind that signs no releases. */
+static const char *scheme_of(const struct key *key)
+{
+    OWN_BUF struct buf pem = {0};
+    struct err *e = key_public_pem(&pem, key);
+    const char *scheme = e ? NULL : format_scheme(buf_text(&pem));
+    err_free(e);
+    return scheme;
+}
+
+static struct err *must_sign(const struct key *key)
+{
+    return scheme_of(key) ? NULL : err_new(ERR_USAGE, "P-256 and Ed25519 keys can sign releases, this one cannot");
+}
+
+const char *keys_scheme_name(const struct key *key)
+{
+    return str_eq(scheme_of(key), FORMAT_SCHEME_ED25519) ? "ed25519" : "p256";
+}
+
+struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask)
+{
+    OWN_KEY struct key *key = NULL;
+    struct err *e = key_is_uri(path) ? load_uri(&key, path, ask) : load_file(&key, path, ask);
+    if (e && err_kind(e) != ERR_UNTRUSTED)
+        return e;
+    if (!e)
+        e = err_wrap(must_sign(key), "key %s", path);
+    if (e) /* of another kind */
+        return err_hint(e, "keys that sign releases are of P-256 or Ed25519: caisson key generate");
+    *ret = TAKE(key);
+    return NULL;
+}
+
 struct err *keys_load_public(struct key **ret, const char *path)
 {
-    OWN_BUF struct buf pem = {.max = KEY_FILE_MAX}, again = {0};
+    OWN_BUF struct buf pem = {.max = KEY_FILE_MAX};
     OWN_KEY struct key *key = NULL;
     OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -97,9 +175,7 @@ struct err *keys_load_public(struct key **ret, const char *path)
     TRY_CTX(fd_read_all(fd, &pem), "public key %s", path);
     struct err *e = key_public_from_pem(&key, buf_text(&pem), pem.len);
     if (!e)
-        e = key_public_pem(&again, key);
-    if (!e && !format_scheme(buf_text(&again)))
-        e = err_new(ERR_USAGE, "P-256 and Ed25519 keys can sign releases, this one cannot");
+        e = must_sign(key);
     if (e)
         return err_hint(err_as(err_wrap(e, "public key %s", path), ERR_USAGE),
                         "it must be a public key in PEM, as `caisson key generate` writes it: NAME.pub");

@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "bundle/sigs.h"
-#include "crypt/key.h"
+#include "crypt/key_uri.h"
 
 enum keys_scheme { KEYS_P256, KEYS_ED25519 };
 
@@ -13,19 +13,27 @@ enum keys_scheme { KEYS_P256, KEYS_ED25519 };
  */
 struct err *keys_generate(char ret_id[65], const char *name, enum keys_scheme scheme, const char *passphrase) ERR_MUST;
 
-/* Where passphrases come from: the one of the key file `path`, appended to `out`. */
+/* What else private keys need. */
 struct keys_ask {
+    /* The passphrase of a key file, or the PIN of what a URI names, appended to `out`. */
     struct err *(*passphrase)(void *self, struct buf *out, const char *path);
     void *self;
+    const char *providers[KEY_PROVIDERS_MAX]; /* OpenSSL's, for URIs */
+    size_t n_providers;
 };
 
 /*
- * Reads a private key file, asking `ask` (NULL: nobody) when it is encrypted. ERR_REFUSED when others than its owner
- * may read it, ERR_USAGE when it cannot be read.
+ * A private key: a file, or a URI (crypt/key_uri.h). `ask` (NULL: nobody) is asked when it is protected, and outlives
+ * the key. ERR_REFUSED when others than its owner may read the file, ERR_USAGE when it cannot be read or used, or is of
+ * a kind that signs no releases.
  */
 struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask) ERR_MUST;
 /* Reads a public key file. ERR_USAGE when it cannot be read or is none that can sign releases. */
 struct err *keys_load_public(struct key **ret, const char *path) ERR_MUST;
+/* "p256" or "ed25519". */
+const char *keys_scheme_name(const struct key *key);
+/* Writes the public half into a new file, as keys_generate() does. ERR_REFUSED when there is one. */
+struct err *keys_write_public(const char *path, const struct key *key) ERR_MUST;
 /* Signs `body` as a document of `type` (FORMAT_..._PAYLOAD); the signature goes where it sorts. */
 struct err *keys_sign(struct sigs *to, const struct key *key, const char *type, const struct buf *body) ERR_MUST;
 /* What is to be trusted as a file that bundle_open() can read: *ret_fd, which the caller closes, and its path. */

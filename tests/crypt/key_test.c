@@ -1,4 +1,4 @@
-#include "crypt/key.h"
+#include "crypt/key_uri.h"
 
 #include "base/child.h"
 #include "check.h"
@@ -388,10 +388,56 @@ static void ed25519_vector(void **state)
     FAILS(ERR_UNTRUSTED, "does not match", key_verify(k, sig, sizeof sig, "\x73", 1));
 }
 
+static void what_is_a_uri(void **state)
+{
+    (void)state;
+    static const char *const uris[] = {"pkcs11:token=a", "handle:0x81000001", "file:/a", "x-y+z.1:"};
+    static const char *const files[] = {"a.key", "./pkcs11:a", "/a:b", "c:key", "A:b", "", "pkcs11"};
+    for (size_t i = 0; i < ARRAY_LEN(uris); i++)
+        assert_true(key_is_uri(uris[i]));
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        assert_false(key_is_uri(files[i]));
+}
+
+static struct err *passphrase_of_file(void *self, struct buf *out, const char *uri)
+{
+    ++*(int *)self;
+    assert_true(strncmp(uri, "file:/", 6) == 0);
+    return buf_str(out, "sesame");
+}
+
+/* A key that a provider opened: it signs, its private half does not come out. */
+static void key_at_a_uri(void **state)
+{
+    (void)state;
+    OWN_KEY struct key *made = NULL, *k = NULL;
+    OWN_BUF struct buf pem = {0}, sig = {0};
+    char id[2][DIGEST_HEX], uri[256];
+    int asked = 0;
+    OWN_FOLDER char *folder = check_folder();
+    OK(key_new_ed25519(&made));
+    OK(key_private_pem_protected(&pem, made, "sesame"));
+    check_write(folder, "locked.key", pem.at, pem.len);
+    (void)snprintf(uri, sizeof uri, "file:%s/locked.key", folder);
+    OK(key_from_uri(&k, uri, NULL, 0, (struct key_pin){passphrase_of_file, &asked}));
+    assert_int_equal(asked, 1);
+    OK(key_id(id[0], made));
+    OK(key_id(id[1], k));
+    assert_string_equal(id[0], id[1]);
+    OK(key_sign(&sig, k, MSG, MSG_LEN));
+    OK(key_verify(made, sig.at, sig.len, MSG, MSG_LEN));
+    buf_done(&pem);
+    FAILS(ERR_USAGE, "only the public half", key_private_pem(&pem, k));
+    struct key *none = NULL;
+    FAILS(ERR_USAGE, "it needs a PIN or a passphrase", key_from_uri(&none, uri, NULL, 0, (struct key_pin){0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_round_trip),
+        cmocka_unit_test(what_is_a_uri),
+        cmocka_unit_test(key_at_a_uri),
         cmocka_unit_test(every_flipped_bit),
         cmocka_unit_test(wrong_lengths),
         cmocka_unit_test(ber_forms),
