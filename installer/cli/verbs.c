@@ -60,7 +60,7 @@ static const struct opt reset_opts[] = {
 #define KEY_URI_NOTE                                                                                                   \
     "A key may also be a URI, of a token or whatever else a provider of OpenSSL reaches: pkcs11:token=T;object=O "     \
     "with\n"                                                                                                           \
-    "--provider pkcs11, handle:0x81000001 with --provider tpm2. It signs there; a PIN never stands in the URI.\n"
+    "--provider pkcs11, handle:0x81000001?pass with --provider tpm2. It signs there; a PIN never stands in the URI.\n"
 
 /* Out of the net: mirrors, trust, proxy. */
 #define MIRROR_OPT                                                                                                     \

@@ -135,7 +135,8 @@ static struct err *load_provider(struct outside *o, const char *name)
     OSSL_PROVIDER *p = OSSL_PROVIDER_load(o->lib, name);
     if (!p)
         return err_hint(crypt_err(ERR_USAGE, "provider %s cannot be loaded", name),
-                        "its module, %s.so, belongs into %s", name, OPENSSL_info(OPENSSL_INFO_MODULES_DIR));
+                        "its module, %s.so, belongs into %s; some need their device, too", name,
+                        OPENSSL_info(OPENSSL_INFO_MODULES_DIR));
     o->providers[o->n_providers++] = p;
     return NULL;
 }
@@ -261,7 +262,9 @@ static struct err *find(struct found *f, const struct outside *o)
         return not_in_token(o);
     if (f->n == 0 && str_starts(o->uri, "file:"))
         return file_err(o->asked ? "wrong passphrase, or no private key" : "no private key is there");
-    return f->n ? NULL : crypt_err(ERR_USAGE, "no private key is there");
+    return f->n ? NULL
+                : err_hint(crypt_err(ERR_USAGE, "no private key is there"),
+                           "--provider NAME for who knows this URI; is what it names there?");
 }
 
 /* ---- the key ---- */
@@ -298,9 +301,12 @@ static struct err *sign_there(struct buf *out, const struct outside *o, const vo
     unsigned char sig[4 * KEY_SIG_MAX]; /* some ask for more room than they need */
     size_t len = sizeof sig;
     const char *md = EVP_PKEY_is_a(o->pkey, "ED25519") ? NULL : "SHA256";
-    if (!ctx || EVP_DigestSignInit_ex(ctx, NULL, md, o->lib, NULL, o->pkey, NULL) != 1 ||
+    char where[128]; /* else the default provider could be chosen, with the public half that it is given */
+    (void)snprintf(where, sizeof where, "?provider=%s", OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(o->pkey)));
+    if (!ctx || EVP_DigestSignInit_ex(ctx, NULL, md, o->lib, where, o->pkey, NULL) != 1 ||
         EVP_DigestSign(ctx, sig, &len, msg, n) != 1)
-        return crypt_err(ERR_FAILED, "%s: sign", o->uri);
+        return err_hint(crypt_err(ERR_FAILED, "it does not sign"),
+                        "is the PIN right? For a TPM's key with a passphrase add ?pass to its handle");
     return buf_add(out, sig, len);
 }
 

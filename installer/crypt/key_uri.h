@@ -1,7 +1,7 @@
 /*
  * key_uri: private keys that stay where they are, in a token, a TPM or a file of some provider's own format, and sign
  * there. What a URI means is up to OpenSSL's providers: `pkcs11:token=...;object=...` (RFC 7512; pkcs11-provider),
- * `handle:0x81000001` (tpm2), `file:...` (OpenSSL itself).
+ * `handle:0x81000001?pass` (tpm2), `file:...` (OpenSSL itself).
  */
 #pragma once
 #include "crypt/key.h"

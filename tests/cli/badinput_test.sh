@@ -378,6 +378,10 @@ run "$caisson" key generate locked --passphrase-file phrase
 expect "an encrypted key and nobody to ask" 64 "locked.key: it is encrypted" "--passphrase-file FILE" "${build[@]}" --key locked.key
 run "${build[@]}" --key locked.key --passphrase-file phrase
 check "an encrypted key and its passphrase" test "$status" = 0
+expect "key show of an encrypted key and nobody to ask" 64 "locked.key: it is encrypted" "--passphrase-file FILE" "$caisson" key show locked.key
+expect "key show over a file that is there" 6 "release.pub exists" "choose another name" "$caisson" key show release.key --out release.pub
+expect "a key at a URI that nobody opens" 64 "key xyz:1: no provider here opens such a URI" "--provider NAME" "${build[@]}" --key xyz:1
+expect "a PIN on the command line" 64 "no PIN in a URI" "--passphrase-file" "${build[@]}" --key "pkcs11:token=a;object=b?pin-value=1234"
 run "${build[@]}" --key release.key --source-date-epoch 4000000000
 run "$caisson" bundle verify bad.tar --trust release.pub
 check "a bundle of the year 2096 is fine" test "$status" = 0

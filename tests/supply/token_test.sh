@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Keys that sign outside: in a PKCS#11 token (SoftHSM2) through OpenSSL's provider, and at file: URIs.
+# Keys that sign outside: in a PKCS#11 token (SoftHSM2) and a TPM (swtpm) through OpenSSL's providers, and at file: URIs.
 # usage: token_test.sh CAISSON SOURCE-FOLDER [sanitized]
 set -uo pipefail
 caisson=$(readlink -f "$1") source=$(readlink -f "$2") sanitized=${3-}
 work=$(mktemp -d -t caisson-token.XXXXXX)
 readonly caisson source work sanitized
-trap 'rm -rf -- "$work"' EXIT
+finish() {
+    [ ! -e "$work/tpm/pid" ] || kill "$(cat "$work/tpm/pid")" 2>/dev/null
+    rm -rf -- "$work"
+}
+trap finish EXIT
 export CAISSON_CACHE=${CAISSON_CACHE-${XDG_CACHE_HOME:-$HOME/.cache}/caisson} HOME=$work/home NO_COLOR=1
 unset OPENSSL_CONF OPENSSL_MODULES PKCS11_PROVIDER_MODULE SOURCE_DATE_EPOCH
 mkdir "$HOME" && cd "$work" || exit 1
@@ -121,64 +125,58 @@ refused "an openssl.cnf that does not hold" 64 "openssl.cnf" "OPENSSL_CONF" env 
 
 # ---- a token ----
 
-finish() {
-    echo "$good good, $bad bad"
-    exit $((bad > 0))
-}
-softhsm=$(find /usr/lib -name libsofthsm2.so 2>/dev/null | head -n 1)
-if [ -n "$sanitized" ]; then
-    echo "skip the token: its module and the sanitizers cannot be loaded together"
-    finish
-elif [ -z "$softhsm" ] || ! command -v pkcs11-tool >/dev/null; then
-    echo "skip the token: no softhsm2 or opensc here (ci/setup)"
-    finish
-elif ! provider=$("$source/ci/pkcs11" 2>err); then
-    echo "skip the token: OpenSSL's provider for PKCS#11 cannot be had:"
-    tail -n 3 err
-    finish
-fi
-export SOFTHSM2_CONF=$work/softhsm2.conf
-mkdir tokens && echo "directories.tokendir = $work/tokens" >"$SOFTHSM2_CONF"
-hsm() { softhsm2-util "$@" >/dev/null; }
-hsm --init-token --free --label officer --so-pin 12345678 --pin 1234
-hsm --init-token --free --label empty --so-pin 12345678 --pin 4321
-openssl genpkey -algorithm ED25519 -out ed.pem
-openssl genpkey -quiet -algorithm RSA -out rsa.pem 2>/dev/null || openssl genpkey -algorithm RSA -out rsa.pem 2>/dev/null
-openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out p384.pem
-hsm --import ed.pem --token officer --label ed --id 02 --pin 1234
-hsm --import rsa.pem --token officer --label rsa --id 03 --pin 1234
-hsm --import p384.pem --token officer --label p384 --id 04 --pin 1234
-in_token() { pkcs11-tool --module "$softhsm" --token-label officer --pin 1234 "$@" >out 2>err; }
-in_token --keypairgen --key-type EC:prime256v1 --label made --id 05
-in_token --keypairgen --key-type EC:prime256v1 --label each --id 06 --always-auth
-in_token --keypairgen --key-type EC:prime256v1 --label half --id 07 && in_token --delete-object --type pubkey --id 07
+token_tests() {
+    softhsm=$(find /usr/lib -name libsofthsm2.so 2>/dev/null | head -n 1)
+    if [ -z "$softhsm" ] || ! command -v pkcs11-tool >/dev/null; then
+        echo "skip the token: no softhsm2 or opensc here (ci/setup)"
+        return
+    elif ! provider=$("$source/ci/pkcs11" 2>err); then
+        echo "skip the token: OpenSSL's provider for PKCS#11 cannot be had:"
+        tail -n 3 err
+        return
+    fi
+    export SOFTHSM2_CONF=$work/softhsm2.conf
+    mkdir tokens && echo "directories.tokendir = $work/tokens" >"$SOFTHSM2_CONF"
+    hsm() { softhsm2-util "$@" >/dev/null; }
+    hsm --init-token --free --label officer --so-pin 12345678 --pin 1234
+    hsm --init-token --free --label empty --so-pin 12345678 --pin 4321
+    openssl genpkey -algorithm ED25519 -out ed.pem
+    openssl genpkey -quiet -algorithm RSA -out rsa.pem 2>/dev/null || openssl genpkey -algorithm RSA -out rsa.pem 2>/dev/null
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out p384.pem
+    hsm --import ed.pem --token officer --label ed --id 02 --pin 1234
+    hsm --import rsa.pem --token officer --label rsa --id 03 --pin 1234
+    hsm --import p384.pem --token officer --label p384 --id 04 --pin 1234
+    in_token() { pkcs11-tool --module "$softhsm" --token-label officer --pin 1234 "$@" >out 2>err; }
+    in_token --keypairgen --key-type EC:prime256v1 --label made --id 05
+    in_token --keypairgen --key-type EC:prime256v1 --label each --id 06 --always-auth
+    in_token --keypairgen --key-type EC:prime256v1 --label half --id 07 && in_token --delete-object --type pubkey --id 07
 
-export OPENSSL_MODULES=$provider PKCS11_PROVIDER_MODULE=$softhsm
-token="pkcs11:token=officer;object"
-as=(--provider pkcs11 --passphrase-file pin)
-for object in made ed each; do
-    works "key show, $object in the token" "$caisson" key show "$token=$object" "${as[@]}" --out $object.pub
-    says "its id is that of the file" "id $(openssl pkey -pubin -in $object.pub -outform DER | sha256sum | cut -d' ' -f1)"
-    works "bundle build, $object in the token signs" "${build[@]}" --key "$token=$object" "${as[@]}" --out $object.tar
-    works "bundle verify of that" "$caisson" bundle verify $object.tar --trust $object.pub
-    openssl_agrees $object.tar $object.pub
-done
-works "openssl has the same public half" cmp ed.pub <(openssl pkey -in ed.pem -pubout)
+    export OPENSSL_MODULES=$provider PKCS11_PROVIDER_MODULE=$softhsm
+    token="pkcs11:token=officer;object"
+    as=(--provider pkcs11 --passphrase-file pin)
+    for object in made ed each; do
+        works "key show, $object in the token" "$caisson" key show "$token=$object" "${as[@]}" --out $object.pub
+        says "its id is that of the file" "id $(openssl pkey -pubin -in $object.pub -outform DER | sha256sum | cut -d' ' -f1)"
+        works "bundle build, $object in the token signs" "${build[@]}" --key "$token=$object" "${as[@]}" --out $object.tar
+        works "bundle verify of that" "$caisson" bundle verify $object.tar --trust $object.pub
+        openssl_agrees $object.tar $object.pub
+    done
+    works "openssl has the same public half" cmp ed.pub <(openssl pkey -in ed.pem -pubout)
 
-# two officers, each with a token's key, in two places
-works "root create" "$caisson" root create chain --root-key made.pub --root-key ed.pub --root-threshold 2 --release-key made.pub \
-    --release-key ed.pub --release-threshold 2 --key "$token=made" "${as[@]}"
-works "root sign" "$caisson" root sign chain --key "$token=ed" "${as[@]}"
-says "the root document is complete" "is complete"
-works "root rotate" "$caisson" root rotate chain --epoch 1 --key "$token=made" --key "$token=ed" "${as[@]}"
-works "bundle build by the first" "${build[@]}" --root chain --key "$token=made" "${as[@]}" --out two.tar
-works "bundle sign by the second" "$caisson" bundle sign two.tar --key "$token=ed" --trust made.pub --trust ed.pub "${as[@]}"
-works "bundle verify of both" "$caisson" bundle verify two.tar --trust made.pub --trust ed.pub
-works "--root-key in the token" "${build[@]}" --key plain.key --root-key "$token=made" "${as[@]}" --out apart.tar
-works "bundle verify of that" "$caisson" bundle verify apart.tar --trust made.pub
+    # two officers, each with a token's key, in two places
+    works "root create" "$caisson" root create chain --root-key made.pub --root-key ed.pub --root-threshold 2 --release-key made.pub \
+        --release-key ed.pub --release-threshold 2 --key "$token=made" "${as[@]}"
+    works "root sign" "$caisson" root sign chain --key "$token=ed" "${as[@]}"
+    says "the root document is complete" "is complete"
+    works "root rotate" "$caisson" root rotate chain --epoch 1 --key "$token=made" --key "$token=ed" "${as[@]}"
+    works "bundle build by the first" "${build[@]}" --root chain --key "$token=made" "${as[@]}" --out two.tar
+    works "bundle sign by the second" "$caisson" bundle sign two.tar --key "$token=ed" --trust made.pub --trust ed.pub "${as[@]}"
+    works "bundle verify of both" "$caisson" bundle verify two.tar --trust made.pub --trust ed.pub
+    works "--root-key in the token" "${build[@]}" --key plain.key --root-key "$token=made" "${as[@]}" --out apart.tar
+    works "bundle verify of that" "$caisson" bundle verify apart.tar --trust made.pub
 
-# openssl.cnf instead of --provider
-cat >token.cnf <<C
+    # openssl.cnf instead of --provider
+    cat >token.cnf <<C
 openssl_conf = init
 [init]
 providers = list
@@ -189,22 +187,54 @@ module = $provider/pkcs11.so
 pkcs11-module-path = $softhsm
 activate = 1
 C
-works "the provider of openssl.cnf" env -u OPENSSL_MODULES -u PKCS11_PROVIDER_MODULE OPENSSL_CONF="$work/token.cnf" \
-    "$caisson" key show "$token=made" --passphrase-file pin
-says "is the same key" "id $(openssl pkey -pubin -in made.pub -outform DER | sha256sum | cut -d' ' -f1)"
+    works "the provider of openssl.cnf" env -u OPENSSL_MODULES -u PKCS11_PROVIDER_MODULE OPENSSL_CONF="$work/token.cnf" \
+        "$caisson" key show "$token=made" --passphrase-file pin
+    says "is the same key" "id $(openssl pkey -pubin -in made.pub -outform DER | sha256sum | cut -d' ' -f1)"
 
-show=("$caisson" key show --provider pkcs11)
-refused "the wrong PIN" 64 "the PIN is wrong" "given once" "${show[@]}" "$token=made" --passphrase-file badpin
-works "a wrong PIN is given once: the token still counts few" "${show[@]}" "$token=made" --passphrase-file pin
-refused "a PIN and nobody to ask" 64 "no terminal to ask" "--passphrase-file FILE" "${show[@]}" "$token=made"
-refused "no such token" 64 "there is no such token" "plugged in" "${show[@]}" "pkcs11:token=none;object=made" --passphrase-file pin
-refused "no such object" 64 "the token has no such private key" "pkcs11-tool" "${show[@]}" "$token=none" --passphrase-file pin
-refused "more than one object" 64 "private keys are there" "object=LABEL" "${show[@]}" "pkcs11:token=officer" --passphrase-file pin
-refused "an RSA key in the token" 64 "this one cannot" "P-256 or Ed25519" "${show[@]}" "$token=rsa" --passphrase-file pin
-refused "a P-384 key in the token" 4 "instead of P-256" "P-256 or Ed25519" "${show[@]}" "$token=p384" --passphrase-file pin
-refused "a key without its public half" 64 "its public half is not there" "same id" "${show[@]}" "$token=half" --passphrase-file pin
-refused "a module that is not there" 64 "no provider here opens such a URI" "PKCS11_PROVIDER_MODULE" env PKCS11_PROVIDER_MODULE=/none.so "${show[@]}" "$token=made" --passphrase-file pin
-refused "a build with the wrong PIN" 64 "the PIN is wrong" "given once" "${build[@]}" --key "$token=made" --provider pkcs11 \
-    --passphrase-file badpin --out none.tar
-works "which leaves nothing" test ! -e none.tar
-finish
+    show=("$caisson" key show --provider pkcs11)
+    refused "the wrong PIN" 64 "the PIN is wrong" "given once" "${show[@]}" "$token=made" --passphrase-file badpin
+    works "a wrong PIN is given once: the token still counts few" "${show[@]}" "$token=made" --passphrase-file pin
+    refused "a PIN and nobody to ask" 64 "no terminal to ask" "--passphrase-file FILE" "${show[@]}" "$token=made"
+    refused "no such token" 64 "there is no such token" "plugged in" "${show[@]}" "pkcs11:token=none;object=made" --passphrase-file pin
+    refused "no such object" 64 "the token has no such private key" "pkcs11-tool" "${show[@]}" "$token=none" --passphrase-file pin
+    refused "more than one object" 64 "private keys are there" "object=LABEL" "${show[@]}" "pkcs11:token=officer" --passphrase-file pin
+    refused "an RSA key in the token" 64 "this one cannot" "P-256 or Ed25519" "${show[@]}" "$token=rsa" --passphrase-file pin
+    refused "a P-384 key in the token" 4 "instead of P-256" "P-256 or Ed25519" "${show[@]}" "$token=p384" --passphrase-file pin
+    refused "a key without its public half" 64 "its public half is not there" "same id" "${show[@]}" "$token=half" --passphrase-file pin
+    refused "a module that is not there" 64 "no provider here opens such a URI" "PKCS11_PROVIDER_MODULE" env PKCS11_PROVIDER_MODULE=/none.so "${show[@]}" "$token=made" --passphrase-file pin
+    refused "a build with the wrong PIN" 64 "the PIN is wrong" "given once" "${build[@]}" --key "$token=made" --provider pkcs11 \
+        --passphrase-file badpin --out none.tar
+    works "which leaves nothing" test ! -e none.tar
+}
+
+# ---- a TPM ----
+
+tpm_tests() {
+    local tool
+    for tool in swtpm tpm2_createprimary /usr/lib/*/ossl-modules/tpm2.so; do
+    command -v "$tool" >/dev/null || [ -e "$tool" ] || { echo "skip the TPM: no $tool here (ci/setup)" && return; }
+    done
+    unset OPENSSL_MODULES
+    mkdir tpm && swtpm socket --tpm2 --tpmstate dir="$work/tpm" --ctrl type=unixio,path="$work/tpm/socket.ctrl" --server type=unixio,path="$work/tpm/socket" \
+        --flags not-need-init,startup-clear --daemon --pid file="$work/tpm/pid" || return
+    export TPM2TOOLS_TCTI=swtpm:path=$work/tpm/socket TPM2OPENSSL_TCTI=swtpm:path=$work/tpm/socket
+    tpm2_createprimary -Q -C o -c first &&
+        tpm2_create -Q -C first -G ecc256:ecdsa-sha256 -u half -r other -p 1234 -a 'sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth' &&
+        tpm2_flushcontext -t && tpm2_load -Q -C first -u half -r other -c key && tpm2_evictcontrol -Q -c key -C o 0x81000001 && tpm2_flushcontext -t
+    local key="handle:0x81000001?pass"
+    works "key show, a TPM's" "$caisson" key show "$key" --provider tpm2 --passphrase-file pin --out tpm.pub
+    works "bundle build, the TPM signs" "${build[@]}" --key "$key" --provider tpm2 --passphrase-file pin --out tpm.tar
+    works "bundle verify of that" "$caisson" bundle verify tpm.tar --trust tpm.pub
+    openssl_agrees tpm.tar tpm.pub
+    refused "the wrong passphrase of a TPM's key" 1 "it does not sign" "is the PIN right?" "${build[@]}" --key "$key" --provider tpm2 --passphrase-file badpin --out none.tar
+    refused "a handle of nothing" 64 "no private key is there" "--provider" "$caisson" key show handle:0x81000009 --provider tpm2 --passphrase-file pin
+}
+
+if [ -n "$sanitized" ]; then
+    echo "skip tokens: their modules and the sanitizers cannot be loaded together"
+else
+    token_tests
+    tpm_tests
+fi
+echo "$good good, $bad bad"
+[ "$bad" = 0 ]
