@@ -61,12 +61,13 @@ static void define_all(void)
     define(
         "brain", "1.0.0",
         "packages: [{name: brain, roles: [control-plane], files: [{path: bin/brain, from: brain, mode: \"0755\"}]}]\n"
-        "images: [{name: \"registry.example/brain:${version}\", roles: [control-plane], pin: true, usedBy: this "
-        "test}]\n");
+        "images: [{name: \"registry.example/brain:${version}\", roles: [control-plane], pin: true}]\n"
+        "settings: {brain: {image: {type: string, default: \"registry.example/brain:${version}\"}}}\n");
     define("field", "1.0.0",
            "packages: [{name: field, roles: [worker], files: [{path: bin/field, from: field, mode: \"0755\"}]}]\n");
     define("pause", "3.1.0",
-           "images: [{name: \"registry.example/pause:${version}\", roles: [all], pin: true, usedBy: this test}]\n");
+           "images: [{name: \"registry.example/pause:${version}\", roles: [all], pin: true}]\n"
+           "settings: {pause: {image: {type: string, default: \"registry.example/pause:${version}\"}}}\n");
     define("runtime", "1.0.0",
            "packages: [{name: runtime, roles: [all], files: [{path: bin/ctr, from: ctr, mode: \"0755\"}]}]\n"
            "imageStore: {unit: none.service, blobs: /var/lib/runtime/blobs, import: [\"${tree.runtime}/bin/ctr\", "
@@ -604,6 +605,9 @@ static void a_delta_is_installed(void **state)
     round_start(&again);
     for (size_t i = 0; i < CLUSTER; i++)
         assert_int_equal(doc_int(again.f.at[i].diff, "changes", -1), 0);
+    OWN_DOC struct doc *now = list_held("x.json"); /* layers that the delta does not have are on the machines */
+    holds(now, "images", "registry.example/brain:1.0.0", "control-plane");
+    holds(now, "images", "registry.example/pause:3.1.0", "control-plane worker");
 }
 
 /* What is left out against a bundle is more than a planner can do without. */
