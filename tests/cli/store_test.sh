@@ -236,6 +236,7 @@ if disk disk1 size=600k; then
     for _ in $(seq 100); do [ -z "$(ls "$work/disk3/s/tmp" 2>/dev/null)" ] || break; sleep 0.1; done
     head -c 2000000 /dev/zero >"$work/disk3/foreign" 2>/dev/null
     tail -c +400001 one.tar >slow 2>/dev/null
+    kill $holder
     wait $slow
     status=$?
     check "a disk that fills up meanwhile" test $status = 1
@@ -244,7 +245,6 @@ if disk disk1 size=600k; then
     rm "$work/disk3/foreign"
     works "with room again it goes on" "${ingest[@]}" one.tar --store "$work/disk3/s"
     works "and is whole" "$caisson" bundle verify "$work"/disk3/s/releases/* --trust release.pub
-    kill $holder
     mount -o remount,ro "$work/disk3" 2>"$work/err"
     expect "a read-only store" 1 "E_STORE" "may you write there?" "${ingest[@]}" two.tar --store "$work/disk3/s"
     works "which can be read" "$caisson" bundle list --store "$work/disk3/s"
