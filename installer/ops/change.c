@@ -19,9 +19,7 @@ struct err *change_find(struct change *c, const struct run *r)
     TRY(memory_ask(&c->fleet));
     TRY(fit_cluster(&c->context));
     TRY(fit_machines(&c->fleet));
-    TRY(missing_find(&c->fleet));
-    TRY(fleet_require_all(&c->fleet));
-    TRY(missing_refuse(&c->fleet));
+    TRY(missing_check(&c->fleet));
     TRY(join_check(&c->fleet));
     TRY(objects_compare(&c->objects, &c->fleet));
     return leave_compare(&c->leave, &c->fleet, &c->objects);

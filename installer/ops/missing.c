@@ -6,7 +6,7 @@
 
 enum { NAMED_MAX = 4 };
 
-bool missing_is_possible(const struct context *x)
+static bool any_delta(const struct context *x)
 {
     for (size_t i = 0; i < x->n_bundles; i++)
         if (bundle_is_delta(x->bundles[i]))
@@ -70,7 +70,7 @@ static struct err *find_noting(struct fleet *f, struct member *m)
 
 struct err *missing_find(struct fleet *f)
 {
-    if (!missing_is_possible(f->x))
+    if (!any_delta(f->x))
         return NULL;
     TRY(fleet_each(f, find_noting));
     return cancel_check(f->x->cancel);
@@ -85,7 +85,7 @@ struct err *missing_text(struct buf *out, const struct member *m)
     return n > NAMED_MAX ? buf_fmt(out, " and %zu more", n - NAMED_MAX) : NULL;
 }
 
-struct err *missing_refuse(const struct fleet *f)
+static struct err *refuse(const struct fleet *f)
 {
     OWN_BUF struct buf text = {0};
     size_t n = 0;
@@ -101,4 +101,11 @@ struct err *missing_refuse(const struct fleet *f)
     return err_hint(err_new(ERR_UNTRUSTED, "E_MISSING: %zu host%s need%s what the delta was made without%s", n,
                             n == 1 ? "" : "s", n == 1 ? "s" : "", buf_text(&text)),
                     "nothing was changed; %s", MISSING_HINT);
+}
+
+struct err *missing_check(struct fleet *f)
+{
+    TRY(missing_find(f));
+    TRY(fleet_require_all(f));
+    return refuse(f);
 }

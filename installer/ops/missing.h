@@ -5,15 +5,13 @@
 #pragma once
 #include "ops/fleet.h"
 
-/* One of the bundles is a delta. */
-bool missing_is_possible(const struct context *x);
 /*
  * Asks every host in reach which packages it has; what is lacking there and in all bundles goes into its `missing`,
  * with images likewise. A host that stops answering has `error`, as one that was never reached.
  */
 struct err *missing_find(struct fleet *f) ERR_MUST;
-/* ERR_UNTRUSTED (E_MISSING), naming hosts, packages, images and digests, when missing_find() found something. */
-struct err *missing_refuse(const struct fleet *f) ERR_MUST;
+/* The same, and ERR_UNTRUSTED (E_MISSING) naming hosts, packages, images and digests when something is lacking. */
+struct err *missing_check(struct fleet *f) ERR_MUST;
 /* Appends the first of what `m` lacks, and how many more there are. */
 struct err *missing_text(struct buf *out, const struct member *m) ERR_MUST;
 /* What the operator can do about it. */

@@ -166,11 +166,8 @@ static struct err *extract(struct run *r, const struct fetch_item *item, const c
     if (in < 0)
         return err_os(errno, "%s", archive);
     TRY(output_open(&out, item->path, fetch_size(item)));
-    OWN_FD int back = open(out.tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (back < 0)
-        return err_os(errno, "%s", out.tmp);
     TRY(member_extract(in, doc_text(item->entry, "from.member"), fetch_size(item), out.fd));
-    TRY(check_member(item, back));
+    TRY(check_member(item, out.fd));
     TRY(output_commit(&out));
     progress(&(struct mark){.run = r, .item = item, .total = fetch_size(item)}, (int64_t)fetch_size(item));
     note_file(r, item, doc_text(item->entry, "from.archive"), 0);

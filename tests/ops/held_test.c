@@ -301,9 +301,8 @@ static void by_role(void **state)
     write_cluster(CLUSTER, "first.tar");
     OWN_ROUND struct round r;
     round_start(&r);
-    OK(missing_find(&r.f));
+    OK(missing_check(&r.f));
     assert_null(r.f.at[0].missing); /* nobody was asked */
-    OK(missing_refuse(&r.f));
     OK(fleet_each(&r.f, install_one));
     const struct bundle *b = r.x.bundles[0];
     uint64_t most = (uint64_t)doc_int(bundle_release(b), "predicate.totals.seedBytesPerNode", 0);
@@ -539,11 +538,10 @@ static void who_lacks_is_named(void **state)
     write_cluster(MACHINES, "delta.tar");
     OWN_ROUND struct round r;
     round_start(&r);
-    OK(missing_find(&r.f));
+    struct err *e = missing_check(&r.f);
     for (size_t i = 0; i < CLUSTER; i++)
         assert_int_equal(doc_len(r.f.at[i].missing), 0);
     assert_int_equal(doc_len(r.f.at[CLUSTER].missing), 3); /* it is a worker */
-    struct err *e = missing_refuse(&r.f);
     assert_true(e && strstr(err_text(e), lab.names[CLUSTER]) && strstr(err_text(e), package(&r.x, "tool")) &&
                 strstr(err_text(e), "package runtime") && strstr(err_hint_text(e), "caisson bundle join"));
     FAILS(ERR_UNTRUSTED, "E_MISSING: 1 host needs", e);
@@ -582,8 +580,7 @@ static void an_image_is_lacking(void **state)
     rename_on(0, "var/lib/caisson/images", "kept");
     OWN_ROUND struct round r;
     round_start(&r);
-    OK(missing_find(&r.f));
-    struct err *e = missing_refuse(&r.f);
+    struct err *e = missing_check(&r.f);
     assert_true(e && strstr(err_text(e), "m2: image registry.example/brain:1.0.0 sha256:") &&
                 !strstr(err_text(e), "pause"));
     FAILS(ERR_UNTRUSTED, "E_MISSING: 1 host needs", e);
@@ -597,8 +594,7 @@ static void a_delta_is_installed(void **state)
     write_cluster(CLUSTER, "delta.tar");
     OWN_ROUND struct round r;
     round_start(&r);
-    OK(missing_find(&r.f));
-    OK(missing_refuse(&r.f));
+    OK(missing_check(&r.f));
     OK(fleet_each(&r.f, install_one));
     assert_int_equal(r.sink.sent.n, CLUSTER); /* the image, once a host */
     OWN_ROUND struct round again;
