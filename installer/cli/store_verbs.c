@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "bundle/store.h"
+#include "supply/remote.h"
 
 #include <errno.h>
 #include <string.h>
@@ -34,8 +35,10 @@ static bool ingest_progress(void *self, uint64_t done, uint64_t total)
 static struct err *open_head(struct bundle **ret, struct cli *x, const struct keys *keys, struct strs *warnings)
 {
     struct source *source = NULL;
-    TRY(source_open_once(&source, args_operand(&x->args, 0), &x->cancel));
-    TRY(bundle_open_source(ret, source, true, keys->at, keys->n));
+    struct net_choice net;
+    net_choose(&net, x);
+    TRY(remote_open_once(&source, args_operand(&x->args, 0), &net.opts));
+    TRY(bundle_open_source(ret, source, BUNDLE_DELTA, keys->at, keys->n));
     return bundle_dates(*ret, clock_wall_s(), args_has(&x->args, "enforce-dates") ? NULL : warnings);
 }
 

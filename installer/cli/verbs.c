@@ -185,6 +185,7 @@ static const struct opt ingest_opts[] = {
      .many = true,
      .help = "public key or root document to check it against (those of the cluster's file); may be given again"},
     {.name = "enforce-dates", .help = "refuse what has expired or comes from the future, instead of a warning"},
+    NET_OPTS,
     {0},
 };
 
@@ -481,13 +482,16 @@ const struct verb verbs[] = {
      .word = WORD_FILE,
      .summary = "take a release into the store: checked, complete, or not at all",
      .opts = ingest_opts,
-     .notes = "SOURCE is a bundle, a list of parts, a delta whose other blobs are in the store, or - for standard "
-              "input. It is\n"
-              "read once; what was interrupted goes on where it was. The folder that it ends in, "
-              "STORE/releases/DIGEST, is taken\n"
-              "wherever a bundle is wanted. Exit status: 4 when one signature or byte is not as it was signed, 6 when "
-              "another\n"
-              "caisson writes into the store.\n",
+     .notes =
+         "SOURCE is a bundle, a list of parts, a delta whose other blobs are in the store, - for standard input, or "
+         "a URL of\n"
+         "http or https: of that only what the store lacks is fetched, several ranges at once. It is read once; what "
+         "was\n"
+         "interrupted goes on where it was. The folder that it ends in, STORE/releases/DIGEST, is taken wherever a "
+         "bundle is\n"
+         "wanted. Exit status: 3 when a server fails, 4 when one signature or byte is not as it was signed, 6 when "
+         "another\n"
+         "caisson writes into the store.\n",
      .run = run_bundle_ingest,
      .show = show_bundle_ingest},
     {.name = "bundle remove",

@@ -199,16 +199,24 @@ static struct err *begin(struct remote *r, const char *url, const struct net_opt
     return NULL;
 }
 
-struct err *remote_open(struct source **ret, const char *name, const struct net_opts *o)
+static struct err *open_url(struct source **ret, const char *url, const struct net_opts *o)
 {
-    if (!http_is_url(name))
-        return source_open(ret, name);
     struct remote *r = calloc(1, sizeof *r);
     if (!r)
-        return err_os(ENOMEM, "bundle %s", name);
+        return err_os(ENOMEM, "bundle %s", url);
     OWN_SOURCE struct source *s = &r->s;
     r->s = (struct source){.ops = &remote_ops, .size = SOURCE_SIZE_UNKNOWN, .streams = STREAMS};
-    TRY(begin(r, name, o));
+    TRY(begin(r, url, o));
     *ret = TAKE(s);
     return NULL;
+}
+
+struct err *remote_open(struct source **ret, const char *name, const struct net_opts *o)
+{
+    return http_is_url(name) ? open_url(ret, name, o) : source_open(ret, name);
+}
+
+struct err *remote_open_once(struct source **ret, const char *name, const struct net_opts *o)
+{
+    return http_is_url(name) ? open_url(ret, name, o) : source_open_once(ret, name, o->cancel);
 }

@@ -12,3 +12,5 @@
  * `o->cancel` is borrowed as long as the source lives.
  */
 struct err *remote_open(struct source **ret, const char *name, const struct net_opts *o) ERR_MUST;
+/* The same for who reads once from front to back: else as source_open_once(). */
+struct err *remote_open_once(struct source **ret, const char *name, const struct net_opts *o) ERR_MUST;

@@ -770,6 +770,15 @@ net() {
     done
     run "$caisson" bundle diff good.tar "$url/ok/good.tar" --trust release.pub
     check "bundle diff of a file and a URL" test "$status" = 0
+    run "$caisson" bundle ingest "$url/ok/good.tar" --trust release.pub --store stored
+    check "bundle ingest of a URL" test "$status" = 0
+    : >"$work/net/log"
+    run "$caisson" bundle ingest "https://127.0.0.1:$secure/ok/good.tar" --trust release.pub --store stored --ca "127.0.0.1=$work/net/ca.pem"
+    check "once more: only the head is fetched" test "$status-$(grep -c GET "$work/net/log")" = 0-1
+    expect "bundle ingest from a server without ranges" 3 "E_SRC_RANGE" "curl -f $url/norange/good.tar | caisson bundle ingest -" \
+        "$caisson" bundle ingest "$url/norange/good.tar" --trust release.pub --store none
+    expect "bundle ingest of a cut bundle on a server" 4 "E_TRUNCATED" "" "$caisson" bundle ingest "$url/ok/half.tar" --trust release.pub --store none
+    check "nothing of that is stored" test -z "$(find none -name '[0-9a-f]*' -type f -path '*releases*' 2>/dev/null)"
     expect "a server without ranges" 3 "E_SRC_RANGE" "curl -f $url/norange/good.tar | caisson bundle ingest -" \
         "$caisson" bundle verify "$url/norange/good.tar" --trust release.pub
     expect "a URL that is nowhere" 3 "E_SRC_HTTP: the server says 404" "right?" "$caisson" bundle inspect "$url/ok/none.tar" --trust release.pub
