@@ -31,7 +31,6 @@ static struct err *write_index(const struct bundle *b, int folder)
 
 static struct err *write_headers(const struct bundle *b, int folder)
 {
-    OWN_FD int fd = -1;
     OWN_BUF struct buf all = {0};
     TRY(buf_reserve(&all, b->members.n * USTAR_BLOCK));
     for (size_t i = 0; i < b->members.n; i++) {

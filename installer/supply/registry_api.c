@@ -155,7 +155,7 @@ static struct err *login(struct registry *r, const char *origin, const char *pat
     OWN_FREE char *host = host_of(origin);
     const char *asks = http_header(r->conn, "WWW-Authenticate");
     int64_t seconds = INT32_MAX;
-    struct grant *g;
+    struct grant *g = NULL;
     if (!host)
         return err_os(ENOMEM, "login");
     TRY_CTX(challenge_parse(&c, asks ? asks : ""), "%s", host);
