@@ -187,7 +187,6 @@ static bool follows(enum class last, enum class next)
     case SIG:
         return last == RELEASE || last == SIG;
     case SIGSTORE:
-        return last == RELEASE || last == SIG || last == SIGSTORE;
     case INDEX:
         return last == RELEASE || last == SIG || last == SIGSTORE;
     case BLOB:
