@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # The commands of bundles/PUBLISHING.md, "Getting it across the gap", as they stand there, with two small releases. Machines are
-# missing: what they hold is a list made here, and plan is replaced by validate.
+# missing: what they hold is a list made here, and plan is replaced by validate. The server is one on loopback, and ssh is not
+# needed to reach it.
 # usage: gap_test.sh CAISSON SOURCE-FOLDER
 set -uo pipefail
-caisson=$(readlink -f "$1") source=$2
+caisson=$(readlink -f "$1") source=$(readlink -f "$2")
 work=$(mktemp -d -t caisson-gap.XXXXXX)
 readonly caisson source work
-trap 'rm -rf -- "$work"' EXIT
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf -- "$work"' EXIT
 export HOME=$work/home XDG_CONFIG_HOME=$work/config CAISSON_CACHE=$work/cache NO_COLOR=1
 unset SOURCE_DATE_EPOCH
 mkdir -p "$HOME" "$work/bin" "$work/cache/blobs/sha256" "$work/cache/lock" "$work/bundles" "$work/site/stick"
@@ -67,15 +69,26 @@ Y
 # What machines would answer that have all of old.csn.tar.
 "$caisson" bundle inspect old.csn.tar -o json |
     jq -cS '{cluster: "plant", images: [], packages: [.components[].packages[] | {digest, name, role: ["control-plane", "worker"]}], schema: 1}' >"$work/list"
+mkdir -p "$work/server/files" && ln new.csn.tar "$work/server/files/new.csn.tar"
+for name in server client; do
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name" -keyout "$work/server/$name.key" \
+        -out "$work/server/$name.pem" >"$work/log" 2>&1 || fail "the server's certificates"
+done
+coproc files { exec python3 "$source/tests/http/files.py" "$work/server"; }
+# shellcheck disable=SC2154 # set by coproc
+server=$files_PID
+read -r port _ <&"${files[0]}" || fail "the server starts"
+printf '#!/bin/sh\nshift && exec "$@"\n' >"$work/bin/ssh"
 cat >"$work/bin/caisson" <<SH
 #!/bin/sh
 case "\$1 \$2" in
 "bundle held") cat "$work/list" ;;
+"bundle ingest") u=\$(echo "\$3" | sed 's|^https://files.example/|http://127.0.0.1:$port/ok/|') && shift 3 && exec "$caisson" bundle ingest "\$u" "\$@" ;;
 "plan ") exec "$caisson" validate ;;
 *) exec "$caisson" "\$@" ;;
 esac
 SH
-chmod 755 "$work/bin/caisson"
+chmod 755 "$work/bin/caisson" "$work/bin/ssh"
 
 sed -n '/^## Getting it across the gap/,/^## /{/^    /p}' "$source/bundles/PUBLISHING.md" >"$work/commands"
 [ "$(grep -c . "$work/commands")" -ge 10 ] || fail "the page has no commands"

@@ -46,6 +46,11 @@ for verb in inspect sbom; do
 done
 check "bundle sbom as SPDX" offline "$caisson" bundle sbom new.tar --trust release.pub --format spdx
 check "bundle join" offline "$caisson" bundle join delta.tar --base old.tar --out joined.tar --trust release.pub
+check "bundle ingest" offline "$caisson" bundle ingest new.tar --store store --trust release.pub
+mkfifo pipe
+cat new.tar >pipe &
+check "bundle ingest of a pipe" offline "$caisson" bundle ingest pipe --store other --trust release.pub
+check "bundle verify in the store" offline "$caisson" bundle verify store/releases/* --trust release.pub
 check "bundle diff" offline "$caisson" bundle diff joined.tar new.tar --trust release.pub
 check "bundle build" offline "$caisson" bundle build --profile ./tiny.yaml --key release.key --out again.tar --sequence 2 --version 2
 echo "$good passed, $bad failed"
