@@ -11,12 +11,12 @@ entry() { # KIND KEY NAME ID: of the lock, for the last blob
 \"version\":\"1.2.3\",\"license\":\"MIT\",\"platform\":\"linux/amd64\",\"upstream\":{\"type\":\"none\",\"ref\":\"x\"},\"urls\":[]}"
 }
 make_inputs() { # CACHE SOURCE-TREE: tiny.yaml, bundles/ and the cache with its lock
-    local source=$2
+    local tree=$2
     export CAISSON_CACHE=$1
     mkdir -p "$CAISSON_CACHE/blobs/sha256" "$CAISSON_CACHE/lock" bundles tar
     local entries config layer go
     printf '#!/bin/sh\n' >script && blob script && entries=$(entry file file script script)
-    blob "$source/tests/supply/corpus/fuzz_goinfo/elf" && entries+=,$(entry file file program program)
+    blob "$tree/tests/supply/corpus/fuzz_goinfo/elf" && entries+=,$(entry file file program program)
     if go=$(go env GOROOT 2>/dev/null); then blob "$go/bin/go"; else blob script; fi
     entries+=,$(entry file file other other)
     cp script tar/run && tar -C tar -cf layer.tar run && gzip -nk layer.tar && blob layer.tar.gz && layer="\"digest\":\"sha256:$digest\",\"size\":$size"
