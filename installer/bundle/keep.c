@@ -56,14 +56,25 @@ struct err *keep_write(const struct store_dir *s, const struct bundle *b)
     return write_headers(b, folder);
 }
 
+/* Where the file system knows no other way: the old one goes to tmp/ whole, as a release that is removed. */
+static struct err *swap_by_hand(const struct store_dir *s, const char *name)
+{
+    char old[sizeof ".old" + 64];
+    (void)snprintf(old, sizeof old, "%s.old", name);
+    if (renameat(s->releases, name, s->tmp, old) < 0 && errno != ENOENT)
+        return err_os(errno, "rename %s", name);
+    return renameat(s->tmp, name, s->releases, name) == 0 ? NULL : err_os(errno, "rename %s", name);
+}
+
 /* In place of the same release, whose head may have had other signatures. Not every file system can exchange. */
 static struct err *swap(const struct store_dir *s, const char *name)
 {
     if (renameat2(s->tmp, name, s->releases, name, RENAME_NOREPLACE) == 0 ||
-        renameat2(s->tmp, name, s->releases, name, RENAME_EXCHANGE) == 0)
+        (errno == EEXIST && renameat2(s->tmp, name, s->releases, name, RENAME_EXCHANGE) == 0))
         return NULL;
-    TRY(file_remove_tree(s->releases, name));
-    return renameat(s->tmp, name, s->releases, name) == 0 ? NULL : err_os(errno, "rename %s", name);
+    if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)
+        return swap_by_hand(s, name);
+    return err_os(errno, "rename %s", name);
 }
 
 struct err *keep_list(const struct store_dir *s, const struct bundle *b, const struct doc *receipt)

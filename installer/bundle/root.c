@@ -16,6 +16,12 @@ static struct err *check_time(const struct doc *v)
     return clock_parse(v->text, &t) ? NULL : err_new(ERR_UNTRUSTED, "%s \"%s\" is not a time", v->key, v->text);
 }
 
+/* It names folders, and stands in questions to people. */
+static struct err *check_plain(const struct doc *v)
+{
+    return format_name(v->text);
+}
+
 static struct err *check_epoch(const struct doc *v)
 {
     return v->num >= 0 && v->num <= UINT32_MAX ? NULL : err_new(ERR_UNTRUSTED, "%s is not within 32 bits", v->key);
@@ -34,18 +40,19 @@ static const struct field roles_fields[] = {{.key = "root", .kind = DOC_MAP, .re
                                             {.key = "*", .kind = DOC_MAP, .map = role_fields},
                                             {0}};
 static const struct field all_keys_fields[] = {{.key = "*", .kind = DOC_MAP, .map = key_fields}, {0}};
-static const struct field root_fields[] = {{.key = "_type", .kind = DOC_STRING, .required = true},
-                                           {.key = "schema", .kind = DOC_INT, .required = true},
-                                           {.key = "product", .kind = DOC_STRING, .required = true},
-                                           {.key = "version", .kind = DOC_INT, .required = true},
-                                           {.key = "created", .kind = DOC_STRING, .check = check_time},
-                                           {.key = "expires", .kind = DOC_STRING, .check = check_time},
-                                           {.key = "epoch", .kind = DOC_INT, .required = true, .check = check_epoch},
-                                           {.key = "keys", .kind = DOC_MAP, .required = true, .map = all_keys_fields},
-                                           {.key = "roles", .kind = DOC_MAP, .required = true, .map = roles_fields},
-                                           {.key = "deny", .kind = DOC_LIST, .required = true, .elem = DOC_STRING},
-                                           {.key = "*"},
-                                           {0}};
+static const struct field root_fields[] = {
+    {.key = "_type", .kind = DOC_STRING, .required = true},
+    {.key = "schema", .kind = DOC_INT, .required = true},
+    {.key = "product", .kind = DOC_STRING, .required = true, .check = check_plain},
+    {.key = "version", .kind = DOC_INT, .required = true},
+    {.key = "created", .kind = DOC_STRING, .check = check_time},
+    {.key = "expires", .kind = DOC_STRING, .check = check_time},
+    {.key = "epoch", .kind = DOC_INT, .required = true, .check = check_epoch},
+    {.key = "keys", .kind = DOC_MAP, .required = true, .map = all_keys_fields},
+    {.key = "roles", .kind = DOC_MAP, .required = true, .map = roles_fields},
+    {.key = "deny", .kind = DOC_LIST, .required = true, .elem = DOC_STRING},
+    {.key = "*"},
+    {0}};
 
 /* One key has one form and one id, so that it cannot stand there twice. */
 static struct err *check_key(const struct doc *v)
@@ -69,6 +76,7 @@ static struct err *check_role(const struct doc *root, const struct doc *role)
     const struct doc *keyids = doc_get(role, "keyids");
     size_t n = doc_len(keyids);
     int64_t threshold = doc_int(role, "threshold", 0);
+    TRY_CTX(format_name(role->key), "E_ROOT_SCHEMA: role");
     if (threshold < 1 || (uint64_t)threshold > n)
         return err_new(ERR_UNTRUSTED, "E_ROOT_SCHEMA: role %s: threshold %lld of %zu keys", role->key,
                        (long long)threshold, n);

@@ -32,11 +32,16 @@ struct err *store_each(int dirfd, store_visit visit, void *self)
     struct err *e = NULL;
     int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d)
-        return err_os(errno, "read a folder");
-    for (struct dirent *at; !e && (at = readdir(d));)
+    if (!d) {
+        e = err_os(errno, "read a folder");
+        own_close(&fd);
+        return e;
+    }
+    for (struct dirent *at; !e && (errno = 0, at = readdir(d));)
         if (strcmp(at->d_name, ".") != 0 && strcmp(at->d_name, "..") != 0)
             e = visit(self, at->d_name);
+    if (!e && errno) /* what cannot be seen is not gone: blobs that nobody seems to need are removed */
+        e = err_os(errno, "read a folder");
     (void)closedir(d); /* closes fd */
     return e;
 }
@@ -87,20 +92,23 @@ static struct err *take_lock(struct store_dir *s)
                     CAISSON_VERSION);
 }
 
-static struct err *open_inner(int *ret_fd, const struct store_dir *s, const char *name)
+/* No links: what lies in tmp/ is removed, and the file system that is synced is that of the store. */
+static struct err *open_inner(int *ret_fd, int dirfd, const char *name)
 {
-    TRY(file_mkdirs(s->fd, name, 0755));
-    *ret_fd = openat(s->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return *ret_fd < 0 ? err_os(errno, "open %s", name) : NULL;
+    TRY(file_mkdirs(dirfd, name, 0755));
+    *ret_fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return *ret_fd < 0 ? err_hint(err_os(errno, "open %s", name), "a store's own folders are no links") : NULL;
 }
 
 static struct err *open_all(struct store_dir *s, bool make)
 {
+    OWN_FD int above = -1;
     TRY(open_folder(s, make));
     TRY(take_lock(s));
-    TRY(open_inner(&s->blobs, s, STORE_BLOBS));
-    TRY(open_inner(&s->releases, s, STORE_RELEASES));
-    TRY(open_inner(&s->tmp, s, STORE_TMP));
+    TRY(open_inner(&above, s->fd, "blobs"));
+    TRY(open_inner(&s->blobs, above, "sha256"));
+    TRY(open_inner(&s->releases, s->fd, STORE_RELEASES));
+    TRY(open_inner(&s->tmp, s->fd, STORE_TMP));
     return NULL;
 }
 

@@ -239,9 +239,17 @@ struct err *pins_put(const struct chain *c)
     OWN_DOC struct doc *state = NULL;
     const struct doc *last = chain_last(c);
     const char *product = doc_text(last, "product");
+    int64_t version = doc_int(last, "version", 0);
+    enum pins_result is;
     TRY(hold(&lock, product));
+    TRY(pins_look(&is, c)); /* somebody may have pinned another one since it was looked at first */
     TRY(read_state(&state, product));
-    return put(product, &c->raw[c->n - 1].bytes, doc_int(last, "version", 0), state);
+    if (version < doc_int(state, "root", 0))
+        return err_hint(err_new(ERR_UNTRUSTED,
+                                "E_ROOT_CHAIN: this ends with root document %lld of %s; %s was seen before",
+                                (long long)version, product, doc_text(state, "root")),
+                        "ask the publisher for a bundle with all root documents");
+    return put(product, &c->raw[c->n - 1].bytes, version, state);
 }
 
 /* ---- after a bundle was accepted ---- */

@@ -137,6 +137,8 @@ static struct err *from_any(struct job *j, struct download_result *ret)
 {
     struct err *first = NULL;
     for (size_t i = 0; i < j->want->urls->n; i++) {
+        if (!j->want->sha256) /* nothing would tell that the rest is of another file */
+            TRY(throw_away(j));
         j->url = ret->url = j->want->urls->at[i];
         j->way = j->net->way;
         if (net_is_benched(j->net, j->url))

@@ -213,6 +213,29 @@ static void folders(void **state)
     FAILS(ERR_USAGE, "and no store", ingest(&b, &s));
 }
 
+/* A link in the place of a folder is not followed: what it leads to would be removed. */
+static void linked_folders(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"tmp", "releases", "blobs"};
+    OWN_SHOP struct shop s = shop_new();
+    OWN_DOC struct doc *a = NULL, *b = NULL;
+    OWN_FREE char *other = check_path(s.f->folder, "other");
+    assert_int_equal(mkdir(other, 0700), 0);
+    check_write(other, "mine", "x", 1);
+    OK(ingest(&a, &s));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        OWN_FREE char *name = check_path(s.store, names[i]), *kept = check_path(s.store, "kept");
+        OWN_FREE char *mine = check_path(other, "mine");
+        assert_int_equal(rename(name, kept), 0);
+        assert_int_equal(symlink(other, name), 0);
+        FAILS(ERR_FAILED, "E_STORE: open ", ingest(&b, &s));
+        assert_int_equal(access(mine, F_OK), 0);
+        assert_int_equal(unlink(name), 0);
+        assert_int_equal(rename(kept, name), 0);
+    }
+}
+
 /* ---- deltas ---- */
 
 /* Makes the bundle a delta without the blobs from `from` on, in steps of `step`; the file of the full one into `full`.
@@ -742,6 +765,7 @@ int main(void)
         cmocka_unit_test(by_every_way),
         cmocka_unit_test(the_receipt_is_kept),
         cmocka_unit_test(folders),
+        cmocka_unit_test(linked_folders),
         cmocka_unit_test(deltas),
         cmocka_unit_test(deltas_without_the_rest),
         cmocka_unit_test(corrupt_blobs),

@@ -335,6 +335,23 @@ static void wrong_schemes(void **state)
     }
 }
 
+/* Its names become names of folders, and stand in what people are asked. */
+static void names_in_roots(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"../x", "", "a\nb", "A", "a/b"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        OWN_FORGE struct forge *f = forge_new(), *g = forge_new();
+        doc_set_text(f->root, "product", names[i]);
+        forge_refused(f, "E_ROOT_SCHEMA", "caisson/root/0001/root.json at byte ");
+        if (!*names[i])
+            continue;
+        struct doc *roles = doc_get(g->root, "roles");
+        doc_set(roles, names[i], doc_clone(doc_get(roles, "root")));
+        forge_refused(g, "E_ROOT_SCHEMA", "caisson/root/0001/root.json at byte ");
+    }
+}
+
 static void bad_roots(void **state)
 {
     (void)state;
@@ -419,15 +436,15 @@ static void separate_root_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(not_signed),         cmocka_unit_test(bad_signatures),
-        cmocka_unit_test(high_and_low_s),     cmocka_unit_test(signed_for_something_else),
-        cmocka_unit_test(swapped_signatures), cmocka_unit_test(unknown_signer),
-        cmocka_unit_test(unknown_root),       cmocka_unit_test(borrowed_keyid),
-        cmocka_unit_test(other_role),         cmocka_unit_test(denied_release),
-        cmocka_unit_test(wrong_key_name),     cmocka_unit_test(wrong_schemes),
-        cmocka_unit_test(bad_roots),          cmocka_unit_test(one_key_named_twice),
-        cmocka_unit_test(other_product),      cmocka_unit_test(epoch_above_root),
-        cmocka_unit_test(separate_root_key),
+        cmocka_unit_test(not_signed),          cmocka_unit_test(bad_signatures),
+        cmocka_unit_test(high_and_low_s),      cmocka_unit_test(signed_for_something_else),
+        cmocka_unit_test(swapped_signatures),  cmocka_unit_test(unknown_signer),
+        cmocka_unit_test(unknown_root),        cmocka_unit_test(borrowed_keyid),
+        cmocka_unit_test(other_role),          cmocka_unit_test(denied_release),
+        cmocka_unit_test(wrong_key_name),      cmocka_unit_test(wrong_schemes),
+        cmocka_unit_test(names_in_roots),      cmocka_unit_test(bad_roots),
+        cmocka_unit_test(one_key_named_twice), cmocka_unit_test(other_product),
+        cmocka_unit_test(epoch_above_root),    cmocka_unit_test(separate_root_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

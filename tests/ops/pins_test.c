@@ -134,6 +134,10 @@ static void only_forward(void **state)
     assert_string_equal(doc_text(seen, "issued"), doc_text(bundle_release(s.new), "predicate.issued"));
     FAILS(ERR_UNTRUSTED, "E_ROOT_CHAIN: root document 2 of caisson is pinned; this ends with 1",
           pins_look(&is, &older));
+    assert_int_equal(unlink(s.root_path), 0); /* nor is it lowered by way of a pin that is lost */
+    FAILS(ERR_UNTRUSTED, "E_ROOT_CHAIN: this ends with root document 1 of caisson; 2 was seen before",
+          pins_put(&older));
+    OK(pins_put(&newer));
     assert_int_equal(stat(s.state_path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(stat(s.root_path, &st), 0);
