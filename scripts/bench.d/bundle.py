@@ -6,12 +6,13 @@
   build    against `cp` with `sync -f` of the same bytes
   delta    its size against the bytes that changed
   memory   of caisson at three sizes of bundle
-  peers    that are on this machine: skopeo, crane, oras, hauler, zarf
+  peers    skopeo, oras and crane, which copy its images into stores of theirs
 """
 import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
@@ -151,17 +152,70 @@ def image_names(b, bundle):
     return [i["name"] for c in release["predicate"]["components"] for i in c.get("images", [])]
 
 
+def peer_tool(name):
+    """A tool out of a Go module, as ci/gotools makes them, or None where it cannot be had."""
+    made = subprocess.run([TOP / "ci/gotools", name], capture_output=True, text=True)
+    return pathlib.Path(made.stdout.strip()) / name if made.returncode == 0 else None
+
+
+def peer_unpacked(b):
+    """What tools that read no bundle as it is need first; its seconds belong to theirs."""
+    to = b.clear("unpacked")
+    to.mkdir()
+    return to, b.run("tar", "-xf", b.folder / "large.csn.tar", "-C", to).seconds
+
+
+def peer_skopeo(b, tool, names):
+    unpacked, seconds = peer_unpacked(b)
+    to = b.clear("peer")
+    for name in names:
+        seconds += b.run(tool, "--insecure-policy", "copy", "-q", "--preserve-digests", f"oci:{unpacked}:{name}",
+                         f"oci:{to}:{name}").seconds
+    return seconds + b.run("sync", "-f", to).seconds
+
+
+def peer_oras(b, tool, names):
+    to = b.clear("peer")
+    seconds = sum(b.run(tool, "cp", "--no-tty", "--from-oci-layout-path", b.folder / "large.csn.tar",
+                        "--to-oci-layout-path", to, name, name).seconds for name in names)
+    return seconds + b.run("sync", "-f", to).seconds
+
+
+def peer_crane(b, tool, _names):
+    unpacked, seconds = peer_unpacked(b)
+    to = b.clear("peer")
+    to.mkdir()
+    with open(b.folder / "registry.log", "w+") as log:
+        registry = subprocess.Popen([tool, "registry", "serve", "--address", "localhost:0", "--disk", to], stderr=log)
+        try:
+            while not (port := re.search(r"serving on port (\d+)", (b.folder / "registry.log").read_text())):
+                if registry.poll() is not None:
+                    sys.exit(f"bench: error: crane's registry ended; its words are in {log.name}")
+                time.sleep(0.05)
+            seconds += b.run(tool, "push", "--index", unpacked, f"localhost:{port[1]}/all:1").seconds
+        finally:
+            registry.terminate()
+            registry.wait()
+    return seconds + b.run("sync", "-f", to).seconds
+
+
+PEERS = (("skopeo", lambda: shutil.which("skopeo"), "tar -x, skopeo copy of all images, sync -f", peer_skopeo),
+         ("oras", lambda: peer_tool("oras"), "oras cp of all images, sync -f", peer_oras),
+         ("crane", lambda: peer_tool("crane"), "tar -x, crane push into its registry, sync -f", peer_crane))
+
+
 def measure_peers(b):
-    """Copies of all images out of the same file, by the tools that people have."""
-    bundle, found = b.folder / "large.csn.tar", {}
-    names = image_names(b, bundle)
-    if shutil.which("skopeo"):
-        to = b.clear("peer")
-        say("skopeo")
-        found["skopeo copy oci-archive: to oci: of one image in it"] = b.run(
-            "skopeo", "--insecure-policy", "copy", "-q", "--preserve-digests", f"oci-archive:{bundle}:{names[0]}",
-            f"oci:{to}:x").seconds
+    """All images of the same file into a store of theirs, every digest checked, by the tools that people have."""
+    names, found = image_names(b, b.folder / "large.csn.tar"), {}
+    for name, find, what, measure in PEERS:
+        tool = find()
+        if not tool:
+            say(f"{name} cannot be had here")
+            continue
+        say(name)
+        found[what] = measure(b, tool, names)
         b.clear("peer")
+        b.clear("unpacked")
     return found
 
 
