@@ -8,6 +8,7 @@
 #include "ops/reach.h"
 
 enum { READY_MS = 180000, NODE_MS = 300000, OBJECT_MS = 600000, PATCH_TRIES = 10 }; /* K8S-10 */
+_Static_assert(REACH_S * 1000 > 2 * (READY_MS + NODE_MS + OBJECT_MS), "the certificate outlives what is waited for");
 
 /* ---- comparing ---- */
 
@@ -120,8 +121,8 @@ struct err *objects_reach(struct objects *o, struct fleet *f)
     for (size_t i = 0; !m; i++)
         if (f->at[i].host->control_plane)
             m = &f->at[i];
-    if (!o->kube)
-        TRY(reach_kube(&o->kube, f, m));
+    kube_free(TAKE(o->kube)); /* hosts were changed since: its certificate may have ended */
+    TRY(reach_kube(&o->kube, f, m));
     event_emit(f->x->events, EVENT_STEP, NULL, "wait for the API server of %s", m->host->name);
     return kube_ready(o->kube, "/readyz", clock_ms() + READY_MS);
 }

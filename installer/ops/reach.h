@@ -1,9 +1,11 @@
 /* reach: the API server and etcd of a control-plane host, through its SSH connection, with certificates of
- * ten minutes. */
+ * their own that end soon after what a run waits for. */
 #pragma once
 #include "etcd/etcd.h"
 #include "kube/kube.h"
 #include "ops/fleet.h"
+
+enum { REACH_S = 3600 };
 
 /*
  * The host's own API server; on a worker the one that its balancer finds. The group is system:masters: it must work
