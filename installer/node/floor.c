@@ -31,10 +31,10 @@ struct err *op_floor_put(struct call *c)
         return err_new(ERR_USAGE, "request without floors");
     TRY(err_as(floor_check_form(given), ERR_USAGE));
     TRY(node_floors(&floors, c->dir));
-    DOC_EACH (next, given) {
-        TRY(floor_check_not_back(floor_find(floors, next), next, doc_get(c->request, "allow")));
+    DOC_EACH (next, given)
+        TRY(floor_check_not_back(floors, next, doc_get(c->request, "allow")));
+    DOC_EACH (next, given)
         floor_set(floors, next);
-    }
     TRY(doc_json_write(&text, floors));
     return file_replace(c->dir, "floors", text.at, text.len, 0600);
 }

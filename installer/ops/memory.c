@@ -121,15 +121,6 @@ static struct doc *record_of(const struct bundle *b)
     return r;
 }
 
-struct err *memory_check(const struct context *x)
-{
-    for (size_t i = 0; i < x->n_bundles; i++) {
-        OWN_DOC struct doc *next = record_of(x->bundles[i]);
-        TRY_CTX(floor_check(floor_find(x->floors, next), next, x->allow), "%s", bundle_path(x->bundles[i]));
-    }
-    return NULL;
-}
-
 /* What will be remembered when all of this is installed. */
 static struct doc *wanted(const struct context *x)
 {
@@ -139,6 +130,18 @@ static struct doc *wanted(const struct context *x)
         floor_set(map, next);
     }
     return map;
+}
+
+/* Of bundles that come together, too, the newest root document counts for all. */
+struct err *memory_check(const struct context *x)
+{
+    OWN_DOC struct doc *will = wanted(x);
+    for (size_t i = 0; i < x->n_bundles; i++) {
+        OWN_DOC struct doc *next = record_of(x->bundles[i]);
+        TRY_CTX(floor_check(x->floors, next, x->allow), "%s", bundle_path(x->bundles[i]));
+        TRY_CTX(floor_check_root(will, next), "%s", bundle_path(x->bundles[i]));
+    }
+    return NULL;
 }
 
 /* ---- the trust store ---- */
@@ -151,7 +154,7 @@ static struct err *check_elsewhere(const struct context *x)
         if (floor_find(x->floors, next))
             continue;
         TRY(pins_floors(&floors, doc_text(next, "product")));
-        TRY_CTX(floor_check(floor_find(floors, next), next, x->allow), "%s", bundle_path(x->bundles[i]));
+        TRY_CTX(floor_check(floors, next, x->allow), "%s", bundle_path(x->bundles[i]));
     }
     return NULL;
 }
@@ -173,15 +176,42 @@ static bool remembers(const struct member *m)
     return m->host->control_plane && m->node;
 }
 
+static const struct doc *floors_of(const struct member *m)
+{
+    return remembers(m) ? doc_get(m->state, "floors") : NULL;
+}
+
+/* Who said it that does not agree with `floors`: one of the first `n` hosts, or the file here. */
+static const char *other_than(const struct doc *floors, const struct fleet *f, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct doc *theirs = floors_of(&f->at[i]);
+        OWN_DOC struct doc *map = theirs ? doc_clone(theirs) : doc_new_map();
+        struct err *differs = floor_merge(map, floors);
+        err_ignore(differs); /* the caller has it */
+        if (differs)
+            return f->at[i].host->name;
+    }
+    return ".caisson/floors.json";
+}
+
+static struct err *merge(struct fleet *f, size_t i)
+{
+    const struct doc *floors = floors_of(&f->at[i]);
+    const char *name = f->at[i].host->name;
+    if (!floors)
+        return NULL;
+    TRY_CTX(err_as(floor_check_form(floors), ERR_FAILED), "%s", name);
+    struct err *e = floor_merge(f->x->floors, floors);
+    return err_hint(err_wrap(e, "%s and %s do not agree", e ? other_than(floors, f, i) : "", name),
+                    "find out which of the two releases the cluster has, and delete the other record: "
+                    "/var/lib/caisson/floors on a host, .caisson/floors.json here");
+}
+
 struct err *memory_ask(struct fleet *f)
 {
-    for (size_t i = 0; i < f->n; i++) {
-        const struct doc *floors = remembers(&f->at[i]) ? doc_get(f->at[i].state, "floors") : NULL;
-        if (!floors)
-            continue;
-        TRY_CTX(err_as(floor_check_form(floors), ERR_FAILED), "%s", f->at[i].host->name);
-        floor_merge(f->x->floors, floors);
-    }
+    for (size_t i = 0; i < f->n; i++)
+        TRY(merge(f, i));
     int64_t now = 0;
     TRY(memory_now(&now, f->x));
     TRY(memory_check(f->x));

@@ -10,11 +10,15 @@
 struct err *memory_load(struct context *x) ERR_MUST;
 /* The time for dates: the clock, unless a release was issued later. A clock that is behind is said (E_CLOCK). */
 struct err *memory_now(int64_t *ret, const struct context *x) ERR_MUST;
-/* ERR_UNTRUSTED (E_ROLLBACK, E_FASTFORWARD, E_ROOT_CHAIN) unless all bundles may follow what is remembered. */
+/*
+ * ERR_UNTRUSTED (E_ROLLBACK, E_FASTFORWARD, E_ROOT_CHAIN) unless all bundles may follow what is remembered, and each
+ * has the newest root document of its product among them.
+ */
 struct err *memory_check(const struct context *x) ERR_MUST;
 /*
  * Adds what the control-plane nodes remember, and checks again. Nothing was changed so far. Of what the cluster has
  * never had, the trust store (pins.h), where it is asked, knows what this account has installed elsewhere.
+ * ERR_UNTRUSTED (E_ROLLBACK) also when two remember different releases of one position.
  */
 struct err *memory_ask(struct fleet *f) ERR_MUST;
 /* The bundles are to be used: the trust store follows their root documents. */

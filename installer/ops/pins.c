@@ -273,8 +273,8 @@ struct err *pins_accept(const struct bundle *b, const struct doc *floors)
     TRY(read_root(&root, &bytes, product));
     TRY(read_state(&state, product));
     note_issued(state, doc_text(bundle_release(b), "predicate.issued"));
-    if (floors)
-        floor_merge(doc_get(state, "floors"), floors);
+    if (floors) /* another cluster's release of that number stays: it binds none that has a record of its own */
+        err_ignore(floor_merge(doc_get(state, "floors"), floors));
     if (version > doc_int(root, "version", 0))
         return put(product, bundle_root_bytes(b), version, state);
     return write_state(product, state);

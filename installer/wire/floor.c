@@ -1,5 +1,6 @@
 #include "wire/floor.h"
 
+#include "base/clock.h"
 #include "doc/schema.h"
 
 #include <stdio.h>
@@ -10,6 +11,12 @@
 static struct err *check_count(const struct doc *v)
 {
     return v->num >= 0 ? NULL : err_new(ERR_UNTRUSTED, "%s is negative", v->key);
+}
+
+static struct err *check_time(const struct doc *v)
+{
+    int64_t t;
+    return clock_parse(v->text, &t) ? NULL : err_new(ERR_UNTRUSTED, "%s \"%s\" is not a time", v->key, v->text);
 }
 
 static const struct field position_fields[] = {{"epoch", DOC_INT, .required = true, .check = check_count},
@@ -24,7 +31,7 @@ static const struct field record_fields[] = {{"product", DOC_STRING, .required =
                                              {"sequence", DOC_INT, .required = true, .check = check_count},
                                              {"digest", DOC_STRING, .required = true},
                                              {"root", DOC_INT, .required = true},
-                                             {"issued", DOC_STRING, .required = true},
+                                             {"issued", DOC_STRING, .required = true, .check = check_time},
                                              {"rollbackTo", DOC_LIST, .required = true, .map = position_fields},
                                              {"kubernetes", DOC_STRING},
                                              {"*"},
@@ -62,10 +69,8 @@ void floor_position(char ret[48], const struct doc *record)
                    (long long)doc_int(record, "sequence", 0));
 }
 
-/* ---- the rules ---- */
-
 /* Epoch first: a new one makes sequences of the old one meaningless. */
-static int compare(const struct doc *a, const struct doc *b)
+int floor_compare(const struct doc *a, const struct doc *b)
 {
     static const char *const keys[] = {"epoch", "sequence"};
     for (size_t i = 0; i < 2; i++) {
@@ -76,10 +81,26 @@ static int compare(const struct doc *a, const struct doc *b)
     return 0;
 }
 
+static int64_t time_of(const struct doc *record)
+{
+    int64_t t = 0;
+    return clock_parse(doc_text(record, "issued"), &t) ? t : 0;
+}
+
+int64_t floor_newest(const struct doc *map)
+{
+    int64_t newest = 0;
+    DOC_EACH (v, map)
+        newest = time_of(v) > newest ? time_of(v) : newest;
+    return newest;
+}
+
+/* ---- the rules ---- */
+
 static bool lists(const struct doc *positions, const struct doc *record)
 {
     DOC_EACH (v, positions)
-        if (compare(v, record) == 0)
+        if (floor_compare(v, record) == 0)
             return true;
     return false;
 }
@@ -128,44 +149,68 @@ static struct err *check_near(const struct doc *seen, const struct doc *next)
                     "ask the publisher: a stolen key may have made it; an honest jump comes with a new epoch");
 }
 
-static struct err *check_root(const struct doc *seen, const struct doc *next)
+/* Keys are the product's: what was withdrawn from a release is withdrawn from its add-ons too. */
+static int64_t highest_root(const struct doc *map, const char *product)
 {
-    if (doc_int(next, "root", 0) >= doc_int(seen, "root", 0))
+    int64_t highest = 0;
+    DOC_EACH (v, map)
+        if (str_eq(doc_text(v, "product"), product) && doc_int(v, "root", 0) > highest)
+            highest = doc_int(v, "root", 0);
+    return highest;
+}
+
+struct err *floor_check_root(const struct doc *map, const struct doc *next)
+{
+    const char *product = doc_text(next, "product");
+    int64_t highest = highest_root(map, product);
+    if (doc_int(next, "root", 0) >= highest)
         return NULL;
-    return err_hint(err_new(ERR_UNTRUSTED, "E_ROOT_CHAIN: it ends with root document %s of %s; document %s was seen",
-                            doc_text(next, "root"), doc_text(next, "product"), doc_text(seen, "root")),
+    return err_hint(err_new(ERR_UNTRUSTED, "E_ROOT_CHAIN: it ends with root document %s of %s; document %lld was seen",
+                            doc_text(next, "root"), product, (long long)highest),
                     "ask its publisher for the same release with all root documents");
 }
 
-struct err *floor_check_not_back(const struct doc *seen, const struct doc *next, const struct doc *allow)
+struct err *floor_check_not_back(const struct doc *map, const struct doc *next, const struct doc *allow)
 {
-    if (!seen)
-        return NULL;
-    TRY(check_root(seen, next));
-    int way = compare(next, seen);
+    const struct doc *seen = floor_find(map, next);
+    TRY(floor_check_root(map, next));
+    int way = seen ? floor_compare(next, seen) : 1;
     return way < 0 ? check_down(seen, next, allow) : way == 0 ? check_same(seen, next) : NULL;
 }
 
-struct err *floor_check(const struct doc *seen, const struct doc *next, const struct doc *allow)
+struct err *floor_check(const struct doc *map, const struct doc *next, const struct doc *allow)
 {
-    TRY(floor_check_not_back(seen, next, allow));
+    const struct doc *seen = floor_find(map, next);
+    TRY(floor_check_not_back(map, next, allow));
     return seen ? check_near(seen, next) : NULL;
 }
 
 /* ---- what is remembered then ---- */
 
-/* Root versions and times only grow; times have one form, whose order is that of the text. */
+/* Times only grow. */
 static void keep_newest(struct doc *record, const struct doc *other)
 {
-    if (doc_int(other, "root", 0) > doc_int(record, "root", 0))
-        doc_set_int(record, "root", doc_int(other, "root", 0));
-    if (strcmp(doc_text(other, "issued"), doc_text(record, "issued")) > 0)
+    if (time_of(other) > time_of(record))
         doc_set_text(record, "issued", doc_text(other, "issued"));
+}
+
+/* Root versions only grow, and with one record those of all of the product. */
+static int64_t root_with(const struct doc *map, const struct doc *record)
+{
+    int64_t highest = highest_root(map, doc_text(record, "product")), own = doc_int(record, "root", 0);
+    return own > highest ? own : highest;
+}
+
+static void share_root(struct doc *map, const char *product, int64_t root)
+{
+    DOC_EACH (v, map)
+        if (str_eq(doc_text(v, "product"), product))
+            doc_set_int(v, "root", root);
 }
 
 bool floor_is_same(const struct doc *seen, const struct doc *next)
 {
-    return seen && compare(seen, next) == 0 && str_eq(doc_text(seen, "digest"), doc_text(next, "digest")) &&
+    return seen && floor_compare(seen, next) == 0 && str_eq(doc_text(seen, "digest"), doc_text(next, "digest")) &&
            doc_int(seen, "root", 0) >= doc_int(next, "root", 0);
 }
 
@@ -174,19 +219,27 @@ void floor_set(struct doc *map, const struct doc *next)
     char name[160];
     struct doc *record = doc_clone(next);
     const struct doc *seen = floor_find(map, next);
+    int64_t root = root_with(map, next);
     if (seen)
         keep_newest(record, seen);
     name_of(name, next);
     doc_set(map, name, record);
+    share_root(map, doc_text(next, "product"), root);
 }
 
-void floor_merge(struct doc *map, const struct doc *more)
+struct err *floor_merge(struct doc *map, const struct doc *more)
 {
     DOC_EACH (v, more) {
         struct doc *seen = doc_get(map, v->key);
-        if (!seen || compare(v, seen) > 0)
+        int way = seen ? floor_compare(v, seen) : 1;
+        if (way == 0)
+            TRY(check_same(seen, v));
+        if (way > 0)
             floor_set(map, v);
-        else
+        else {
             keep_newest(seen, v);
+            share_root(map, doc_text(v, "product"), root_with(map, v));
+        }
     }
+    return NULL;
 }

@@ -473,6 +473,8 @@ had 0.1 "" 1 $long_ago
 not_again "another release of the same number" "E_ROLLBACK: another release 0.1 of caisson/tiny" "a sequence of its own"
 had 0.0 "" 2 $long_ago
 not_again "an older chain of root documents" "E_ROOT_CHAIN: it ends with root document 1 of caisson; document 2 was seen" "all root documents"
+sed -i 's,tiny,other,g' .caisson/floors.json
+not_again "an older chain than that of another profile" "E_ROOT_CHAIN: it ends with root document 1 of caisson; document 2 was seen" "all root documents"
 had 0.0 "" 1 2126-01-01T00:00:00Z
 expect "a clock before the newest release is a warning" 3 "E_CLOCK: a release that was here before was issued at 2126-01-01T00:00:00Z" "" "$caisson" plan
 expect_quiet "a clock before the newest release, dates enforced" 4 "E_CLOCK" "set this machine's clock" "$caisson" apply --enforce-dates

@@ -378,6 +378,11 @@ class Generations(Case):
         self.node.ok("floor.put", floors=release(7, "dd", root=2))
         self.assertIn("E_ROOT_CHAIN", self.failure("floor.put", "untrusted", floors=release(8, "ee"))["text"])
         self.assertEqual(self.node.ok("state")["floors"], release(7, "dd", root=2))
+        addon = {**release(1, "a0")["p/m"], "profile": "addon"}  # never seen, but of the product
+        self.assertIn("E_ROOT_CHAIN", self.failure("floor.put", "untrusted", floors={"p/addon": addon})["text"])
+        self.node.ok("floor.put", floors={"p/addon": {**addon, "root": 3}})
+        self.assertEqual(self.node.ok("state")["floors"],
+                         {**release(7, "dd", root=3), "p/addon": {**addon, "root": 3}})
         for wrong in ({}, {"floors": []}, {"floors": {"p/m": {}}}, {"floors": {"x": release(9, "ff")["p/m"]}}):
             self.failure("floor.put", "usage", **wrong)
         with open(os.path.join(self.base, "floors"), "w", encoding="utf-8") as f:

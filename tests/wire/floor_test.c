@@ -57,21 +57,22 @@ static const struct {
 static void transitions(void **state)
 {
     (void)state;
-    OWN_DOC struct doc *seen = record(1, 5, "aa", 2, BACK);
+    OWN_DOC struct doc *seen = record(1, 5, "aa", 2, BACK), *none = doc_new_map(), *map = doc_new_map();
+    floor_set(map, seen);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         OWN_DOC struct doc *next = record(rows[i].epoch, rows[i].sequence, rows[i].digest, rows[i].root, "[]");
         OWN_DOC struct doc *allow = yaml(rows[i].allow);
         print_message("%s\n", rows[i].what);
-        OK(floor_check(NULL, next, allow));
+        OK(floor_check(none, next, allow));
         if (rows[i].refused)
-            FAILS(ERR_UNTRUSTED, rows[i].refused, floor_check(seen, next, allow));
+            FAILS(ERR_UNTRUSTED, rows[i].refused, floor_check(map, next, allow));
         else
-            OK(floor_check(seen, next, allow));
+            OK(floor_check(map, next, allow));
         bool far = rows[i].refused && str_starts(rows[i].refused, "E_FASTFORWARD");
         if (far || !rows[i].refused) /* who has missed some is not the judge of distance */
-            OK(floor_check_not_back(seen, next, allow));
+            OK(floor_check_not_back(map, next, allow));
         else
-            FAILS(ERR_UNTRUSTED, rows[i].refused, floor_check_not_back(seen, next, allow));
+            FAILS(ERR_UNTRUSTED, rows[i].refused, floor_check_not_back(map, next, allow));
     }
 }
 
@@ -79,14 +80,15 @@ static void transitions(void **state)
 static void hints(void **state)
 {
     (void)state;
-    OWN_DOC struct doc *seen = record(1, 5, "aa", 2, BACK);
+    OWN_DOC struct doc *seen = record(1, 5, "aa", 2, BACK), *map = doc_new_map();
+    floor_set(map, seen);
     static const struct {
         int sequence;
         const char *hint;
     } want[] = {{1, "--allow-rollback 1.1"}, {4, "release 1.5 does not name 1.4"}};
     for (size_t i = 0; i < ARRAY_LEN(want); i++) {
         OWN_DOC struct doc *next = record(1, want[i].sequence, "bb", 2, "[]");
-        struct err *e = floor_check(seen, next, NULL);
+        struct err *e = floor_check(map, next, NULL);
         assert_non_null(e);
         assert_non_null(strstr(err_hint_text(e), want[i].hint));
         err_free(e);
@@ -132,14 +134,49 @@ static void highest_wins(void **state)
     floor_set(two, s);
     floor_set(two, other);
     for (int i = 0; i < 2; i++) { /* in any order, and again */
-        floor_merge(map, i ? one : two);
-        floor_merge(map, i ? two : one);
+        OK(floor_merge(map, i ? one : two));
+        OK(floor_merge(map, i ? two : one));
         assert_int_equal(doc_len(map), 2);
         assert_int_equal(doc_int(floor_find(map, s), "epoch", 0), 1);
         assert_int_equal(doc_int(floor_find(map, s), "root", 0), 3);
+        assert_int_equal(doc_int(floor_find(map, other), "root", 0), 3);
         assert_string_equal(doc_text(floor_find(map, s), "issued"), "2027-01-01T00:00:00Z");
+        assert_int_equal(floor_newest(map), 1798761600);
         assert_string_equal(doc_text(floor_find(map, other), "digest"), "sha256:cc");
     }
+}
+
+/* Root documents are the product's: no other profile or add-on brings an older chain in, and no other product minds. */
+static void one_chain_of_a_product(void **state)
+{
+    (void)state;
+    OWN_DOC struct doc *map = doc_new_map(), *base = record(1, 5, "aa", 3, "[]"), *addon = record(0, 1, "bb", 2, "[]");
+    assert_int_equal(floor_newest(map), 0);
+    doc_set_text(addon, "profile", "addon");
+    floor_set(map, addon);
+    OK(floor_check_root(map, base));
+    floor_set(map, base);
+    assert_int_equal(doc_int(floor_find(map, addon), "root", 0), 3);
+    static const char old[] = "E_ROOT_CHAIN: it ends with root document 2 of p; document 3 was seen";
+    FAILS(ERR_UNTRUSTED, old, floor_check_root(map, addon));
+    FAILS(ERR_UNTRUSTED, old, floor_check(map, addon, NULL));
+    doc_set_text(addon, "profile", "never-seen");
+    FAILS(ERR_UNTRUSTED, old, floor_check_not_back(map, addon, NULL));
+    doc_set_text(addon, "product", "q");
+    OK(floor_check(map, addon, NULL));
+}
+
+/* Two releases of one position: nobody can say which was here. */
+static void conflicts(void **state)
+{
+    (void)state;
+    OWN_DOC struct doc *one = doc_new_map(), *two = doc_new_map(), *r = record(0, 7, "aa", 1, "[]"),
+                       *twin = record(0, 7, "bb", 1, "[]");
+    floor_set(one, r);
+    floor_set(two, twin);
+    FAILS(ERR_UNTRUSTED, "E_ROLLBACK: another release 0.7 of p/m than the one seen before, sha256:aa",
+          floor_merge(one, two));
+    assert_string_equal(doc_text(floor_find(one, r), "digest"), "sha256:aa");
 }
 
 static void forms(void **state)
@@ -149,11 +186,15 @@ static void forms(void **state)
         "[]",
         "{p/m: 1}",
         "{p/m: {}}",
-        "{p/x: {product: p, profile: m, channel: c, version: v, epoch: 0, sequence: 0, digest: d, root: 1, issued: t, "
+        "{p/x: {product: p, profile: m, channel: c, version: v, epoch: 0, sequence: 0, digest: d, root: 1, issued: "
+        "\"2026-01-01T00:00:00Z\", rollbackTo: []}}",
+        "{p/m: {product: p, profile: m, channel: c, version: v, epoch: 0, sequence: 0, digest: d, root: 1, issued: "
+        "\"2026-02-30T00:00:00Z\", rollbackTo: []}}",
+        "{p/m: {product: p, profile: m, channel: c, version: v, epoch: -1, sequence: 0, digest: d, root: 1, issued: "
+        "\"2026-01-01T00:00:00Z\", "
         "rollbackTo: []}}",
-        "{p/m: {product: p, profile: m, channel: c, version: v, epoch: -1, sequence: 0, digest: d, root: 1, issued: t, "
-        "rollbackTo: []}}",
-        "{p/m: {product: p, profile: m, channel: c, version: v, epoch: 0, sequence: 0, digest: d, root: 1, issued: t, "
+        "{p/m: {product: p, profile: m, channel: c, version: v, epoch: 0, sequence: 0, digest: d, root: 1, issued: "
+        "\"2026-01-01T00:00:00Z\", "
         "rollbackTo: [{epoch: 0}]}}"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         OWN_DOC struct doc *d = yaml(bad[i]);
@@ -168,8 +209,12 @@ static void forms(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(transitions), cmocka_unit_test(hints),
-                                       cmocka_unit_test(what_is_kept), cmocka_unit_test(highest_wins),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(transitions),
+                                       cmocka_unit_test(hints),
+                                       cmocka_unit_test(what_is_kept),
+                                       cmocka_unit_test(highest_wins),
+                                       cmocka_unit_test(one_chain_of_a_product),
+                                       cmocka_unit_test(conflicts),
                                        cmocka_unit_test(forms)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,189 @@
+/* What a cluster remembers of releases: what its hosts say, and what bundles of one run are to one another. */
+#include "supply/workshop.h"
+
+#include "ops/memory.h"
+#include "supply/chain.h"
+#include "wire/floor.h"
+
+static struct doc *yaml(const char *text)
+{
+    struct doc *d = NULL;
+    OK(doc_yaml(&d, "t", text, strlen(text)));
+    return d;
+}
+
+/* ---- bundles of one run ---- */
+
+struct site {
+    struct workshop shop;
+    char *chain, *release, *addon;
+    struct cluster cluster;
+    struct context x;
+};
+
+static void sign(const struct site *s)
+{
+    OWN_KEY struct key *key = NULL;
+    OK(keys_load(&key, s->shop.opts.key, NULL));
+    OK(chain_sign(s->chain, key));
+}
+
+static struct site site_new(void)
+{
+    struct site s = {.shop = workshop_new()};
+    s.chain = check_path(s.shop.folder, "chain");
+    s.release = check_path(s.shop.folder, "release.tar");
+    s.addon = check_path(s.shop.folder, "addon.tar");
+    const char *const keys[] = {s.shop.pub};
+    const struct chain_change change = {.epoch = -1, .root = {keys, 1, 0}, .release = {keys, 1, 0}};
+    OK(chain_create(s.chain, &change));
+    sign(&s);
+    s.cluster.dir = s.shop.folder;
+    s.x.floors = doc_new_map();
+    s.x.bundles = calloc(2, sizeof(struct bundle *));
+    assert_non_null(s.x.bundles);
+    OK(strs_add(&s.cluster.trust, s.shop.pub));
+    return s;
+}
+
+static void site_done(struct site *s)
+{
+    for (size_t i = 0; i < s->x.n_bundles; i++)
+        bundle_free(s->x.bundles[i]);
+    free(s->x.bundles);
+    doc_free(s->x.floors);
+    strs_done(&s->cluster.trust);
+    free(s->chain);
+    free(s->release);
+    free(s->addon);
+    workshop_done(&s->shop);
+}
+#define OWN_SITE OWN(site_done)
+
+static void rotate(const struct site *s)
+{
+    const struct chain_change none = {.epoch = -1};
+    OK(chain_rotate(s->chain, &none));
+    sign(s);
+}
+
+static void build(const struct site *s, const char *out, bool addon)
+{
+    struct build_result result;
+    struct build_opts o = s->shop.opts;
+    o.out = out;
+    o.root = s->chain;
+    if (addon) {
+        o.profile = s->shop.addon;
+        o.lock = s->shop.addon_lock;
+        o.requires = s->release;
+    }
+    OK(bundle_build(&result, &o, NULL, NULL));
+}
+
+static void open_all(struct site *s)
+{
+    const char *const files[] = {s->release, s->addon};
+    s->x.cluster = &s->cluster;
+    for (; s->x.n_bundles < 2; s->x.n_bundles++)
+        OK(bundle_open(&s->x.bundles[s->x.n_bundles], files[s->x.n_bundles], (const char *const *)s->cluster.trust.at,
+                       1));
+}
+
+/* A key that the release's last root document withdrew does not come back with its add-on, nor the other way round. */
+static void newest_root_of_all(void **state)
+{
+    (void)state;
+    for (int addon_is_older = 0; addon_is_older < 2; addon_is_older++) {
+        OWN_SITE struct site s = site_new();
+        build(&s, s.release, false);
+        if (!addon_is_older)
+            rotate(&s);
+        build(&s, s.addon, true);
+        if (addon_is_older) {
+            rotate(&s);
+            build(&s, s.release, false);
+        }
+        open_all(&s);
+        FAILS(ERR_UNTRUSTED, "E_ROOT_CHAIN: it ends with root document 1 of caisson; document 2 was seen",
+              memory_check(&s.x));
+        if (addon_is_older)
+            build(&s, s.addon, true);
+        else
+            build(&s, s.release, false);
+        for (; s.x.n_bundles; s.x.n_bundles--)
+            bundle_free(s.x.bundles[s.x.n_bundles - 1]);
+        open_all(&s);
+        OK(memory_check(&s.x));
+    }
+}
+
+/* ---- several hosts ---- */
+
+enum { HOSTS = 3 };
+
+/* A helper's answer to "state": it had this release of caisson/tiny. */
+static struct doc *state_of(int sequence, const char *digest)
+{
+    OWN_FREE char *text = str_fmt("{floors: {caisson/tiny: {product: caisson, profile: tiny, channel: stable, version: "
+                                  "v1, epoch: 0, sequence: %d, digest: \"sha256:%s\", root: 1, issued: "
+                                  "\"2026-01-01T00:00:00Z\", rollbackTo: []}}}",
+                                  sequence, digest);
+    assert_non_null(text);
+    return yaml(text);
+}
+
+struct hosts {
+    struct host host[HOSTS];
+    struct member at[HOSTS];
+    struct cluster cluster;
+    struct context x;
+    struct fleet f;
+};
+
+/* Nobody is connected; that a host is in reach is all that `node` says here. */
+static void hosts_init(struct hosts *h, struct doc *const states[HOSTS])
+{
+    static const char *const names[] = {"cp-1", "cp-2", "w-1"};
+    *h = (struct hosts){.x = {.floors = doc_new_map()}};
+    OK(strs_add(&h->cluster.trust, "release.pub"));
+    for (size_t i = 0; i < HOSTS; i++) {
+        h->host[i] = (struct host){.name = names[i], .control_plane = i < 2, .worker = true};
+        h->at[i] = (struct member){.host = &h->host[i], .state = states[i], .node = (struct node *)h};
+    }
+    h->x.cluster = &h->cluster;
+    h->f = (struct fleet){.x = &h->x, .at = h->at, .n = HOSTS};
+}
+
+static void hosts_done(struct hosts *h)
+{
+    for (size_t i = 0; i < HOSTS; i++)
+        doc_free(h->at[i].state);
+    doc_free(h->x.floors);
+    strs_done(&h->cluster.trust);
+}
+
+static void highest_of_all_hosts(void **state)
+{
+    (void)state;
+    OWN(hosts_done) struct hosts h;
+    hosts_init(&h, (struct doc *[]){state_of(3, "aa"), state_of(5, "bb"), yaml("{floors: {}}")});
+    OK(memory_ask(&h.f));
+    assert_int_equal(doc_int(doc_get(h.x.floors, "caisson/tiny"), "sequence", 0), 5);
+}
+
+static void hosts_that_disagree(void **state)
+{
+    (void)state;
+    OWN(hosts_done) struct hosts h;
+    hosts_init(&h, (struct doc *[]){state_of(5, "aa"), state_of(5, "bb"), yaml("{floors: {}}")});
+    FAILS(ERR_UNTRUSTED, "cp-1 and cp-2 do not agree: E_ROLLBACK: another release 0.5 of caisson/tiny",
+          memory_ask(&h.f));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(newest_root_of_all), cmocka_unit_test(highest_of_all_hosts),
+                                       cmocka_unit_test(hosts_that_disagree)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
