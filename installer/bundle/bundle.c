@@ -262,6 +262,11 @@ const struct buf *bundle_root_bytes(const struct bundle *b)
     return &b->who.bytes;
 }
 
+const struct strs *bundle_chain(const struct bundle *b)
+{
+    return &b->who.chain;
+}
+
 const char *bundle_path(const struct bundle *b)
 {
     return b->path;

@@ -70,6 +70,8 @@ const struct strs *bundle_signers(const struct bundle *b);
 const struct doc *bundle_root(const struct bundle *b);
 /* Its bytes; borrowed. */
 const struct buf *bundle_root_bytes(const struct bundle *b);
+/* Digests (hex) of the root documents from the one that is trusted to the last; borrowed. */
+const struct strs *bundle_chain(const struct bundle *b);
 /* The path it was opened with; borrowed. */
 const char *bundle_path(const struct bundle *b);
 

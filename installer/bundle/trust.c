@@ -1,6 +1,7 @@
 #include "bundle/trust.h"
 
 #include "base/file.h"
+#include "crypt/digest.h"
 #include "crypt/key.h"
 
 #include <errno.h>
@@ -191,6 +192,17 @@ static struct err *follow(struct doc **root, size_t number, const struct head *h
     return NULL;
 }
 
+static struct err *note_chain(struct strs *chain, size_t number, const struct head *h)
+{
+    char hex[DIGEST_HEX];
+    for (; number <= h->n_roots; number++) {
+        const struct buf *bytes = &h->roots[number - 1].bytes;
+        TRY(digest_hex(hex, bytes->at, bytes->len));
+        TRY(strs_add(chain, hex));
+    }
+    return NULL;
+}
+
 static struct err *check_signers(struct trust_result *ret, const struct head *h, bool to_sign)
 {
     size_t need = root_threshold(ret->root, "release");
@@ -231,6 +243,7 @@ struct err *trust_check(struct trust_result *ret, const struct head *h, const ch
     TRY(find_anchor(&s, h, file));
     ret->root = s.root;
     TRY(follow(&ret->root, s.number, h, file));
+    TRY(note_chain(&ret->chain, s.number, h));
     TRY(buf_add(&ret->bytes, h->roots[h->n_roots - 1].bytes.at, h->roots[h->n_roots - 1].bytes.len));
     struct err *e = check_signers(ret, h, to_sign);
     if (!e)
@@ -241,6 +254,7 @@ struct err *trust_check(struct trust_result *ret, const struct head *h, const ch
 void trust_done(struct trust_result *t)
 {
     strs_done(&t->signers);
+    strs_done(&t->chain);
     doc_free(t->root);
     buf_done(&t->bytes);
 }

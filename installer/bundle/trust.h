@@ -6,6 +6,7 @@
 
 struct trust_result {
     struct strs signers; /* key ids of the release role whose signatures of the release hold */
+    struct strs chain;   /* digests (hex) of the root documents from the anchor to the last */
     struct doc *root;    /* the last root document */
     struct buf bytes;    /* of that */
 };

@@ -62,12 +62,20 @@ bool verify_progress(void *self, uint64_t done, uint64_t total)
     return !cancel_is_set(&x->cancel);
 }
 
+struct err *check_dates(const struct cli *x, const struct bundle *b, struct strs *warnings)
+{
+    int64_t clock = clock_wall_s(), newest = 0;
+    if (!args_has(&x->args, "trust"))
+        TRY(pins_newest(&newest));
+    return bundle_dates(b, newest > clock ? newest : clock, args_has(&x->args, "enforce-dates") ? NULL : warnings);
+}
+
 struct err *run_bundle_verify(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
     OWN_STRS struct strs warnings = {0};
     TRY(open_bundle(&b, x, 0, BUNDLE_DELTA));
-    TRY(bundle_dates(b, clock_wall_s(), args_has(&x->args, "enforce-dates") ? NULL : &warnings));
+    TRY(check_dates(x, b, &warnings));
     TRY(bundle_verify(b, verify_progress, x));
     *ret = bundle_receipt(b);
     doc_set_texts(*ret, "warnings", &warnings);

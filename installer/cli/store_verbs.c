@@ -1,6 +1,5 @@
 #include "cli/verbs.h"
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "bundle/store.h"
 #include "supply/remote.h"
@@ -39,7 +38,7 @@ static struct err *open_head(struct bundle **ret, struct cli *x, const struct ke
     net_choose(&net, x);
     TRY(remote_open_once(&source, args_operand(&x->args, 0), &net.opts));
     TRY(bundle_open_source(ret, source, BUNDLE_DELTA, keys->at, keys->n));
-    return bundle_dates(*ret, clock_wall_s(), args_has(&x->args, "enforce-dates") ? NULL : warnings);
+    return check_dates(x, *ret, warnings);
 }
 
 struct err *run_bundle_ingest(struct cli *x, struct doc **ret)

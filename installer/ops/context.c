@@ -67,39 +67,29 @@ static struct err *load_components(struct context *x, const struct bundle *b)
     return NULL;
 }
 
-/* Nobody can renew in time who is off the net: what has expired is said, and refused only when that was asked for. */
-static struct err *tell_dates(const struct context *x, const struct bundle *b, int64_t now)
-{
-    OWN_STRS struct strs warnings = {0};
-    TRY(bundle_dates(b, now, x->enforce_dates ? NULL : &warnings));
-    for (size_t i = 0; i < warnings.n; i++)
-        event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", warnings.at[i]);
-    return NULL;
-}
-
 /* Opens one more bundle or delta; nothing of it is used before every byte was verified. */
-static struct err *open_bundle(struct context *x, const char *path, int64_t now)
+static struct err *open_bundle(struct context *x, const char *path)
 {
     struct bundle **b = &x->bundles[x->n_bundles];
     TRY(bundle_open_delta(b, path, (const char *const *)x->trust.at, x->trust.n));
     x->n_bundles++;
-    TRY(tell_dates(x, *b, now));
+    TRY(memory_dates(x, *b));
     return err_wrap(bundle_verify(*b, show_progress, x), "%s", path);
 }
 
-static struct err *open_release(struct context *x, int64_t now)
+static struct err *open_release(struct context *x)
 {
     event_emit(x->events, EVENT_STEP, NULL, "verify the bundle");
-    TRY(open_bundle(x, x->cluster->release, now));
+    TRY(open_bundle(x, x->cluster->release));
     release_init(&x->release, head_of(x->bundles[0]));
     TRY(fit_asked(x));
     return load_components(x, x->bundles[0]);
 }
 
-static struct err *open_addon(struct context *x, const char *path, int64_t now)
+static struct err *open_addon(struct context *x, const char *path)
 {
     event_emit(x->events, EVENT_STEP, NULL, "verify the add-on");
-    TRY(open_bundle(x, path, now));
+    TRY(open_bundle(x, path));
     const struct bundle *b = x->bundles[x->n_bundles - 1];
     TRY_CTX(release_extend(&x->release, head_of(b), bundle_digest(x->bundles[0])), "%s", path);
     return load_components(x, b);
@@ -109,14 +99,13 @@ static struct err *open_bundles(struct context *x)
 {
     const struct strs *addons = &x->cluster->addons;
     x->bundles = calloc(1 + addons->n, sizeof(struct bundle *));
-    int64_t now = 0;
     if (!x->bundles)
         return err_os(ENOMEM, "bundles");
     TRY(memory_load(x));
-    TRY(memory_now(&now, x));
-    TRY(open_release(x, now));
+    TRY(memory_now(x));
+    TRY(open_release(x));
     for (size_t i = 0; i < addons->n; i++)
-        TRY(open_addon(x, addons->at[i], now));
+        TRY(open_addon(x, addons->at[i]));
     return NULL;
 }
 

@@ -24,6 +24,7 @@ struct context {
     struct doc *floors;      /* releases that this cluster had (memory.h); by context_full() what is known here */
     const struct doc *allow; /* as in struct run; borrowed */
     bool enforce_dates;
+    int64_t now; /* for dates, by memory_now(); 0 before */
     const struct events *events;
     const struct cancel *cancel;
 };

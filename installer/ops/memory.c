@@ -29,19 +29,21 @@ static struct err *read_floors(struct doc **ret, const char *path)
 {
     OWN_BUF struct buf text = {.max = FLOOR_BYTES_MAX};
     TRY(file_read(&text, AT_FDCWD, path));
-    TRY(doc_json(ret, path, text.at, text.len));
-    return floor_check_form(*ret);
+    struct err *e = doc_json(ret, path, text.at, text.len);
+    if (!e)
+        e = floor_check_form(*ret);
+    return err_hint(err_as(err_wrap(e, "%s", path), ERR_FAILED),
+                    "delete it: the control-plane nodes remember the same, and apply writes it again");
 }
 
 struct err *memory_load(struct context *x)
 {
     OWN_FREE char *path = NULL;
     TRY(path_of(&path, x));
-    if (file_exists(AT_FDCWD, path)) {
-        struct err *e = read_floors(&x->floors, path);
-        return err_hint(err_as(err_wrap(e, "%s", path), ERR_FAILED),
-                        "delete it: the control-plane nodes remember the same, and apply writes it again");
-    }
+    struct err *e = read_floors(&x->floors, path);
+    if (!e || err_errno(e) != ENOENT)
+        return e;
+    err_free(e);
     x->floors = doc_new_map();
     return NULL;
 }
@@ -67,36 +69,29 @@ static struct err *write_floors(const struct context *x, const struct doc *floor
 
 /* ---- time ---- */
 
-static struct err *behind(const char *issued, int64_t now)
+static struct err *behind(int64_t newest, int64_t clock)
 {
-    char today[32];
-    clock_rfc3339(today, now);
+    char issued[32], today[32];
+    clock_rfc3339(issued, newest);
+    clock_rfc3339(today, clock);
     return err_hint(err_new(ERR_UNTRUSTED,
                             "E_CLOCK: a release that was here before was issued at %s, and here it is %s", issued,
                             today),
                     "set this machine's clock");
 }
 
-static void later(const char **newest, const char *issued)
+struct err *memory_now(struct context *x)
 {
-    if (issued && (!*newest || strcmp(issued, *newest) > 0)) /* times have one form, whose order is that of the text */
-        *newest = issued;
-}
-
-struct err *memory_now(int64_t *ret, const struct context *x)
-{
-    int64_t now = clock_wall_s(), at = 0;
-    const char *newest = NULL;
-    OWN_FREE char *elsewhere = NULL;
+    int64_t clock = clock_wall_s(), newest = floor_newest(x->floors), elsewhere = 0;
     if (is_pinned(x))
         TRY(pins_newest(&elsewhere));
-    later(&newest, elsewhere);
-    DOC_EACH (v, x->floors)
-        later(&newest, doc_text(v, "issued"));
-    *ret = newest && clock_parse(newest, &at) && at > now ? at : now;
-    if (*ret <= now + CLOCK_SLACK_S)
+    newest = elsewhere > newest ? elsewhere : newest;
+    if (x->now && newest <= x->now) /* was said */
         return NULL;
-    struct err *e = behind(newest, now);
+    x->now = newest > clock ? newest : clock;
+    if (newest <= clock + CLOCK_SLACK_S)
+        return NULL;
+    struct err *e = behind(newest, clock);
     if (x->enforce_dates)
         return e;
     event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", err_text(e));
@@ -104,18 +99,48 @@ struct err *memory_now(int64_t *ret, const struct context *x)
     return NULL;
 }
 
+/* Nobody can renew in time who is off the net: what has expired is said, and refused only when that was asked for. */
+struct err *memory_dates(const struct context *x, const struct bundle *b)
+{
+    OWN_STRS struct strs warnings = {0};
+    TRY(bundle_dates(b, x->now, x->enforce_dates ? NULL : &warnings));
+    for (size_t i = 0; i < warnings.n; i++)
+        event_emit(x->events, EVENT_NOTE, NULL, "warning: %s", warnings.at[i]);
+    return NULL;
+}
+
+/* The same of all bundles once more, when the nodes know of a later time than was known here. */
+static struct err *dates_again(struct context *x)
+{
+    int64_t before = x->now;
+    TRY(memory_now(x));
+    for (size_t i = 0; x->now > before && i < x->n_bundles; i++)
+        TRY(memory_dates(x, x->bundles[i]));
+    return NULL;
+}
+
 /* ---- what the bundles are to it ---- */
+
+/* A time that is ahead of the clock is not remembered: every later release would be behind it. */
+static void set_issued(struct doc *record, const struct doc *release)
+{
+    char text[32];
+    int64_t at = 0, latest = clock_wall_s() + CLOCK_SLACK_S;
+    (void)clock_parse(doc_text(release, "issued"), &at); /* the schema has checked it */
+    clock_rfc3339(text, at < latest ? at : latest);
+    doc_set_text(record, "issued", text);
+}
 
 static struct doc *record_of(const struct bundle *b)
 {
-    static const char *const copied[] = {"product", "profile",  "channel", "version",
-                                         "epoch",   "sequence", "issued",  "rollbackTo"};
+    static const char *const copied[] = {"product", "profile", "channel", "version", "epoch", "sequence", "rollbackTo"};
     const struct doc *release = doc_get(bundle_release(b), "predicate");
     struct doc *r = doc_new_map();
     for (size_t i = 0; i < ARRAY_LEN(copied); i++)
         doc_set(r, copied[i], doc_clone(doc_get(release, copied[i])));
     doc_set_fmt(r, "digest", "sha256:%s", bundle_digest(b));
     doc_set_int(r, "root", doc_int(bundle_root(b), "version", 0));
+    set_issued(r, release);
     if (doc_text(release, "kubernetes.version"))
         doc_set_text(r, "kubernetes", doc_text(release, "kubernetes.version"));
     return r;
@@ -212,8 +237,7 @@ struct err *memory_ask(struct fleet *f)
 {
     for (size_t i = 0; i < f->n; i++)
         TRY(merge(f, i));
-    int64_t now = 0;
-    TRY(memory_now(&now, f->x));
+    TRY(dates_again(f->x));
     TRY(memory_check(f->x));
     return check_elsewhere(f->x);
 }

@@ -8,8 +8,13 @@
 
 /* Reads .caisson/floors.json into x->floors, which is empty when there is none. ERR_FAILED when it is damaged. */
 struct err *memory_load(struct context *x) ERR_MUST;
-/* The time for dates: the clock, unless a release was issued later. A clock that is behind is said (E_CLOCK). */
-struct err *memory_now(int64_t *ret, const struct context *x) ERR_MUST;
+/*
+ * x->now, the time for dates: the clock, unless a release was issued later. A clock that is behind is said (E_CLOCK),
+ * again only when a later release has become known since.
+ */
+struct err *memory_now(struct context *x) ERR_MUST;
+/* What that time says against the bundle (bundle_dates()): warnings, or with x->enforce_dates ERR_UNTRUSTED. */
+struct err *memory_dates(const struct context *x, const struct bundle *b) ERR_MUST;
 /*
  * ERR_UNTRUSTED (E_ROLLBACK, E_FASTFORWARD, E_ROOT_CHAIN) unless all bundles may follow what is remembered, and each
  * has the newest root document of its product among them.

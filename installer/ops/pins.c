@@ -78,18 +78,27 @@ static struct err *read_root(struct doc **ret, struct buf *bytes, const char *pr
     return err_new(ERR_UNTRUSTED, "E_PRODUCT: %s is of product %s", path, doc_text(*ret, "product"));
 }
 
+/* Nothing was seen: what state.json says when it is not there. */
+static struct doc *new_state(void)
+{
+    struct doc *state = doc_new_map();
+    doc_set(state, "floors", doc_new_map());
+    return state;
+}
+
 static struct err *read_state(struct doc **ret, const char *product)
 {
     OWN_FREE char *path = NULL;
     OWN_BUF struct buf text = {.max = FLOOR_BYTES_MAX};
     TRY(path_of(&path, product, "state.json"));
-    if (!file_exists(AT_FDCWD, path)) {
-        *ret = doc_new_map();
-        doc_set(*ret, "floors", doc_new_map());
+    struct err *e = file_read(&text, AT_FDCWD, path);
+    if (e && err_errno(e) == ENOENT) {
+        err_free(e);
+        *ret = new_state();
         return NULL;
     }
-    TRY(file_read(&text, AT_FDCWD, path));
-    struct err *e = doc_json(ret, path, text.at, text.len);
+    TRY(e);
+    e = doc_json(ret, path, text.at, text.len);
     if (!e)
         e = doc_get(*ret, "floors") ? floor_check_form(doc_get(*ret, "floors")) : err_new(ERR_FAILED, "no floors");
     return err_hint(err_as(err_wrap(e, "%s", path), ERR_FAILED),
@@ -165,24 +174,17 @@ struct err *pins_floors(struct doc **ret, const char *product)
     return NULL;
 }
 
-struct err *pins_newest(char **ret)
+struct err *pins_newest(int64_t *ret)
 {
     OWN_STRS struct strs found = {0};
-    OWN_FREE char *newest = NULL;
+    *ret = 0;
     TRY(products(&found));
     for (size_t i = 0; i < found.n; i++) {
-        OWN_DOC struct doc *state = NULL;
-        TRY(read_state(&state, found.at[i]));
-        const char *issued = doc_text(state, "issued");
-        if (!issued ||
-            (newest && strcmp(issued, newest) <= 0)) /* times have one form, whose order is that of the text */
-            continue;
-        free(newest);
-        newest = strdup(issued);
-        if (!newest)
-            return err_os(ENOMEM, "trust store");
+        OWN_DOC struct doc *floors = NULL;
+        TRY(pins_floors(&floors, found.at[i]));
+        int64_t newest = floor_newest(floors);
+        *ret = newest > *ret ? newest : *ret;
     }
-    *ret = TAKE(newest);
     return NULL;
 }
 
@@ -210,13 +212,14 @@ struct err *pins_look(enum pins_result *ret, const struct chain *c)
 {
     OWN_DOC struct doc *root = NULL;
     OWN_BUF struct buf bytes = {0};
-    OWN_FREE char *path = NULL;
     const char *product = doc_text(chain_last(c), "product");
-    TRY(path_of(&path, product, "root.json"));
+    struct err *e = read_root(&root, &bytes, product);
     *ret = PINS_NEW;
-    if (!file_exists(AT_FDCWD, path))
+    if (e && err_errno(e) == ENOENT) {
+        err_free(e);
         return NULL;
-    TRY(read_root(&root, &bytes, product));
+    }
+    TRY(e);
     for (size_t i = 0; i < c->n; i++)
         if (is_same(&c->raw[i].bytes, &bytes)) {
             *ret = i + 1 == c->n ? PINS_SAME : PINS_NEXT;
@@ -254,11 +257,15 @@ struct err *pins_put(const struct chain *c)
 
 /* ---- after a bundle was accepted ---- */
 
-static void note_issued(struct doc *state, const char *issued)
+/* Somebody may have pinned another publisher's since the bundle was opened; a later one of this publisher stays. */
+static struct err *check_pinned(const struct bundle *b, const struct doc *root, const struct buf *bytes)
 {
-    const char *seen = doc_text(state, "issued");
-    if (!seen || strcmp(issued, seen) > 0)
-        doc_set_text(state, "issued", issued);
+    char hex[DIGEST_HEX];
+    int64_t pinned = doc_int(root, "version", 0), given = doc_int(bundle_root(b), "version", 0);
+    TRY(digest_hex(hex, bytes->at, bytes->len));
+    if (pinned > given || strs_has(bundle_chain(b), hex))
+        return NULL;
+    return other_is_pinned(doc_text(root, "product"), pinned, given);
 }
 
 struct err *pins_accept(const struct bundle *b, const struct doc *floors)
@@ -271,8 +278,8 @@ struct err *pins_accept(const struct bundle *b, const struct doc *floors)
     int64_t version = doc_int(last, "version", 0);
     TRY(hold(&lock, product));
     TRY(read_root(&root, &bytes, product));
+    TRY(check_pinned(b, root, &bytes));
     TRY(read_state(&state, product));
-    note_issued(state, doc_text(bundle_release(b), "predicate.issued"));
     if (floors) /* another cluster's release of that number stays: it binds none that has a record of its own */
         err_ignore(floor_merge(doc_get(state, "floors"), floors));
     if (version > doc_int(root, "version", 0))

@@ -1,7 +1,7 @@
 /*
  * pins: the trust store of this account, $XDG_CONFIG_HOME/caisson/trust/<product>/: root.json is the root document that
  * a person compared with the publisher, or a later one that follows from it; state.json is what was seen since: {root:
- * version, issued, floors: (wire/floor.h)}. Both 0600. A root document never goes back. Where cluster.yaml has `trust`,
+ * version, floors: (wire/floor.h)}. Both 0600. A root document never goes back. Where cluster.yaml has `trust`,
  * the store is not asked.
  */
 #pragma once
@@ -21,9 +21,8 @@ struct err *pins_files(struct strs *ret, const char *product) ERR_MUST;
 struct err *pins_trust(struct strs *ret, const struct cluster *c) ERR_MUST;
 /* What was seen of the product's releases, from state.json; an empty map when nothing was. */
 struct err *pins_floors(struct doc **ret, const char *product) ERR_MUST;
-
-/* The latest time at which a release was issued that was seen of any product; NULL when none was. In new memory. */
-struct err *pins_newest(char **ret) ERR_MUST;
+/* The latest time that floor_newest() knows of any product; 0 when nothing was seen. */
+struct err *pins_newest(int64_t *ret) ERR_MUST;
 
 enum pins_result { PINS_NEW, PINS_SAME, PINS_NEXT };
 /*
@@ -31,10 +30,11 @@ enum pins_result { PINS_NEW, PINS_SAME, PINS_NEXT };
  * from it. ERR_UNTRUSTED: E_ROOT_CHAIN (an older one), E_ROOT_PIN (another one: what is pinned is never replaced).
  */
 struct err *pins_look(enum pins_result *ret, const struct chain *c) ERR_MUST;
-/* Makes the last document of `c` the pinned one. */
+/* Makes the last document of `c` the pinned one. ERR_UNTRUSTED as pins_look(), and E_ROOT_CHAIN when a later one was
+ * seen. */
 struct err *pins_put(const struct chain *c) ERR_MUST;
 /*
- * Takes over what an accepted bundle says: its last root document, and when it was issued. `floors` (may be NULL): what
- * is installed now; the highest is kept.
+ * Takes over the last root document of an accepted bundle. `floors` (may be NULL): what is installed now; the highest
+ * is kept. ERR_UNTRUSTED (E_ROOT_PIN) when a document is pinned meanwhile from which it does not follow.
  */
 struct err *pins_accept(const struct bundle *b, const struct doc *floors) ERR_MUST;

@@ -543,6 +543,15 @@ rm -r "$pinned" && mv "$work/pinned.away" "$pinned"
 cd "$work" || exit 1
 run "$caisson" bundle verify c/good.tar
 check "bundle verify takes whom the trust store has" says "is intact"
+"$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --expires 2100-01-01 --out c/late.tar >"$work/out" 2>&1
+cp "$pinned/state.json" state.away
+jq '.floors = {"caisson/tiny": {channel: "stable", digest: "sha256:aa", epoch: 0, issued: "2126-01-01T00:00:00Z", product: "caisson",
+    profile: "tiny", rollbackTo: [], root: 1, sequence: 1, version: "1"}}' state.away >"$pinned/state.json"
+expect "bundle verify, and the time that the trust store has seen" 4 "E_EXPIRED" "newer one" "$caisson" bundle verify c/late.tar --enforce-dates
+expect "bundle ingest, and that time" 4 "E_EXPIRED" "newer one" "$caisson" bundle ingest c/late.tar --store none --enforce-dates
+run "$caisson" bundle verify c/late.tar --enforce-dates --trust c/release.pub
+check "which says nothing where it is not asked" test "$status" = 0
+mv state.away "$pinned/state.json"
 cd c || exit 1
 spec
 

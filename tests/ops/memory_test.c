@@ -1,6 +1,7 @@
 /* What a cluster remembers of releases: what its hosts say, and what bundles of one run are to one another. */
 #include "supply/workshop.h"
 
+#include "base/clock.h"
 #include "ops/memory.h"
 #include "supply/chain.h"
 #include "wire/floor.h"
@@ -118,19 +119,56 @@ static void newest_root_of_all(void **state)
     }
 }
 
+/* ---- time ---- */
+
+/* A release of the year 2096 does not make all later ones old. */
+static void times_ahead(void **state)
+{
+    (void)state;
+    OWN_SITE struct site s = site_new();
+    struct fleet none = {.x = &s.x};
+    s.shop.opts.source_date_epoch = 4000000000;
+    build(&s, s.release, false);
+    build(&s, s.addon, true);
+    open_all(&s);
+    OK(memory_keep(&none));
+    doc_free(s.x.floors);
+    s.x.floors = NULL;
+    OK(memory_load(&s.x));
+    assert_int_equal(doc_len(s.x.floors), 2);
+    assert_true(floor_newest(s.x.floors) <= clock_wall_s() + 300);
+}
+
+/* A record that cannot be looked at is not one that is not there. */
+static void unreadable(void **state)
+{
+    (void)state;
+    OWN_SITE struct site s = site_new();
+    s.x.cluster = &s.cluster;
+    doc_free(s.x.floors);
+    s.x.floors = NULL;
+    check_write(s.shop.folder, ".caisson", "x", 1);
+    FAILS(ERR_FAILED, "Not a directory", memory_load(&s.x));
+}
+
 /* ---- several hosts ---- */
 
 enum { HOSTS = 3 };
 
 /* A helper's answer to "state": it had this release of caisson/tiny. */
-static struct doc *state_of(int sequence, const char *digest)
+static struct doc *state_of_time(int sequence, const char *digest, const char *issued)
 {
     OWN_FREE char *text = str_fmt("{floors: {caisson/tiny: {product: caisson, profile: tiny, channel: stable, version: "
                                   "v1, epoch: 0, sequence: %d, digest: \"sha256:%s\", root: 1, issued: "
-                                  "\"2026-01-01T00:00:00Z\", rollbackTo: []}}}",
-                                  sequence, digest);
+                                  "\"%s\", rollbackTo: []}}}",
+                                  sequence, digest, issued);
     assert_non_null(text);
     return yaml(text);
+}
+
+static struct doc *state_of(int sequence, const char *digest)
+{
+    return state_of_time(sequence, digest, "2026-01-01T00:00:00Z");
 }
 
 struct hosts {
@@ -181,9 +219,43 @@ static void hosts_that_disagree(void **state)
           memory_ask(&h.f));
 }
 
+static void count_clock(void *self, const struct event *e)
+{
+    *(int *)self += strstr(e->text, "E_CLOCK") != NULL;
+}
+
+/* The nodes know of a later time than this host: what it means is said once, and what has expired counts. */
+static void time_of_the_nodes(void **state)
+{
+    (void)state;
+    OWN_SITE struct site s = site_new();
+    OWN(hosts_done) struct hosts h;
+    int said = 0;
+    const struct events events = {count_clock, &said};
+    s.shop.opts.expires = "2100-01-01T00:00:00Z";
+    s.shop.opts.sequence = 6;
+    build(&s, s.release, false);
+    build(&s, s.addon, true);
+    open_all(&s);
+    hosts_init(&h, (struct doc *[]){state_of_time(5, "aa", "2126-01-01T00:00:00Z"), yaml("{floors: {}}"), yaml("{}")});
+    h.x.bundles = s.x.bundles;
+    h.x.n_bundles = s.x.n_bundles;
+    h.x.events = &events;
+    OK(memory_now(&h.x));
+    OK(memory_dates(&h.x, h.x.bundles[0]));
+    assert_int_equal(said, 0);
+    OK(memory_ask(&h.f));
+    assert_int_equal(said, 1);
+    OK(memory_now(&h.x));
+    assert_int_equal(said, 1);
+    h.x.enforce_dates = true;
+    FAILS(ERR_UNTRUSTED, "E_EXPIRED", memory_dates(&h.x, h.x.bundles[0]));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(newest_root_of_all), cmocka_unit_test(highest_of_all_hosts),
-                                       cmocka_unit_test(hosts_that_disagree)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(newest_root_of_all),  cmocka_unit_test(highest_of_all_hosts),
+                                       cmocka_unit_test(hosts_that_disagree), cmocka_unit_test(times_ahead),
+                                       cmocka_unit_test(unreadable),          cmocka_unit_test(time_of_the_nodes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
