@@ -17,7 +17,7 @@ struct err *node_floors(struct doc **ret, int dir)
         e = floor_check_form(floors);
     if (e)
         return err_hint(err_as(err_wrap(e, "/%s/floors", NODE_BASE), ERR_FAILED),
-                        "delete this file, if the other control-plane hosts have theirs; apply writes it again");
+                        "delete this file, if other control-plane hosts have theirs; apply writes it again");
     *ret = floors ? TAKE(floors) : doc_new_map();
     return NULL;
 }

@@ -114,16 +114,26 @@ static struct err *generation_state(struct call *c)
     return units_state(doc_set(c->reply, "units", doc_new_list()), c->n, m);
 }
 
+/* A damaged record is told as such: it keeps nobody from a look at this machine, or from a reset. */
+static void say_floors(struct call *c)
+{
+    OWN_DOC struct doc *floors = NULL;
+    struct err *e = c->dir >= 0 ? node_floors(&floors, c->dir) : NULL;
+    if (e)
+        doc_set_text(c->reply, "floorsError", err_text(e));
+    err_free(e);
+    doc_set(c->reply, "floors", floors ? TAKE(floors) : doc_new_map());
+}
+
 struct err *op_state(struct call *c)
 {
-    OWN_DOC struct doc *images = NULL, *epoch = NULL, *floors = NULL;
+    OWN_DOC struct doc *images = NULL, *epoch = NULL;
     struct utsname u;
     if (uname(&u) < 0)
         return err_os(errno, "uname");
     if (c->dir >= 0) {
         TRY(json_load(&images, c->dir, "images"));
         TRY(node_epoch(&epoch, c->dir));
-        TRY(node_floors(&floors, c->dir));
         TRY(owner_state(c->reply, c->dir));
     }
     TRY(generation_state(c));
@@ -131,7 +141,7 @@ struct err *op_state(struct call *c)
     TRY(runtime_state(doc_set(c->reply, "runtime", doc_new_map()), c->dir));
     doc_set(c->reply, "images", images ? TAKE(images) : doc_new_list());
     doc_set(c->reply, "epoch", epoch ? TAKE(epoch) : doc_new_null());
-    doc_set(c->reply, "floors", floors ? TAKE(floors) : doc_new_map());
+    say_floors(c);
     doc_set_text(c->reply, "arch", u.machine);
     doc_set_bool(c->reply, "simulated", c->n->simulated);
     return NULL;

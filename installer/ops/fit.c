@@ -42,6 +42,16 @@ static struct err *check_product(const struct context *x)
     return was_not_asked(x, "product", doc_text(first, "product"));
 }
 
+/* Of another profile, too: the cluster that changes its profile stays in its channel. */
+static struct err *check_channel(const struct context *x)
+{
+    const char *product = doc_text(x->release.head, "product"), *channel = doc_text(x->release.head, "channel");
+    DOC_EACH (v, x->floors)
+        if (!x->cluster->channel && str_eq(doc_text(v, "product"), product) && !str_eq(doc_text(v, "channel"), channel))
+            return was_not_asked(x, "channel", doc_text(v, "channel"));
+    return NULL;
+}
+
 /* "1.36" of "1.36.3" or "v1.36.3". */
 static void minor_of(char ret[16], const char *version)
 {
@@ -51,18 +61,24 @@ static void minor_of(char ret[16], const char *version)
     (void)snprintf(ret, 16, "%.*s", (int)(n < 15 ? n : 15), version);
 }
 
-/* What is older was allowed already, by the release that was there. */
-static bool is_older(const struct doc *seen, const struct doc *head)
+/* The newest version on record, of whatever profile: memory_keep() leaves one, but an old file may have more. */
+static const char *newest_kubernetes(const struct doc *floors)
 {
-    int64_t epochs = doc_int(head, "epoch", 0) - doc_int(seen, "epoch", 0);
-    return epochs < 0 || (epochs == 0 && doc_int(head, "sequence", 0) < doc_int(seen, "sequence", 0));
+    const char *newest = NULL;
+    DOC_EACH (v, floors) {
+        const char *version = doc_text(v, "kubernetes");
+        if (version && (!newest || strverscmp(version, newest) > 0))
+            newest = version;
+    }
+    return newest;
 }
 
-struct err *fit_upgrade(const struct doc *seen, const struct doc *head)
+struct err *fit_upgrade(const struct doc *floors, const struct doc *head)
 {
-    const char *from = doc_text(seen, "kubernetes"), *to = doc_text(head, "kubernetes.version");
+    const struct doc *seen = floor_find(floors, head);
+    const char *from = newest_kubernetes(floors), *to = doc_text(head, "kubernetes.version");
     char had[16], has[16];
-    if (!from || !to || is_older(seen, head))
+    if (!from || !to || (seen && floor_compare(head, seen) < 0)) /* what is older was allowed already */
         return NULL;
     minor_of(had, from);
     minor_of(has, to);
@@ -75,13 +91,9 @@ struct err *fit_upgrade(const struct doc *seen, const struct doc *head)
 
 struct err *fit_cluster(const struct context *x)
 {
-    const struct doc *head = x->release.head, *seen = floor_find(x->floors, head);
     TRY(check_product(x));
-    if (!seen)
-        return NULL;
-    if (!x->cluster->channel && !str_eq(doc_text(seen, "channel"), doc_text(head, "channel")))
-        return was_not_asked(x, "channel", doc_text(seen, "channel"));
-    return err_wrap(fit_upgrade(seen, head), "%s", x->cluster->release);
+    TRY(check_channel(x));
+    return err_wrap(fit_upgrade(x->floors, x->release.head), "%s", x->cluster->release);
 }
 
 /* ---- the machines ---- */

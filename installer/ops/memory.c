@@ -146,10 +146,20 @@ static struct doc *record_of(const struct bundle *b)
     return r;
 }
 
+/* One profile is installed: what the record of another one says of Kubernetes is over then. */
+static void forget_kubernetes(struct doc *map, const struct bundle *release)
+{
+    DOC_EACH (v, map)
+        if (doc_get(doc_get(bundle_release(release), "predicate"), "kubernetes"))
+            doc_remove(v, "kubernetes");
+}
+
 /* What will be remembered when all of this is installed. */
 static struct doc *wanted(const struct context *x)
 {
     struct doc *map = doc_clone(x->floors);
+    if (x->n_bundles)
+        forget_kubernetes(map, x->bundles[0]);
     for (size_t i = 0; i < x->n_bundles; i++) {
         OWN_DOC struct doc *next = record_of(x->bundles[i]);
         floor_set(map, next);
@@ -196,14 +206,15 @@ static struct err *tell_store(const struct context *x)
 
 /* ---- the nodes ---- */
 
-static bool remembers(const struct member *m)
-{
-    return m->host->control_plane && m->node;
-}
-
 static const struct doc *floors_of(const struct member *m)
 {
-    return remembers(m) ? doc_get(m->state, "floors") : NULL;
+    return m->node ? doc_get(m->state, "floors") : NULL;
+}
+
+/* A worker that was a control-plane node still has its record. */
+static bool remembers(const struct member *m)
+{
+    return m->node && (m->host->control_plane || doc_len(floors_of(m)));
 }
 
 /* Who said it that does not agree with `floors`: one of the first `n` hosts, or the file here. */
@@ -224,6 +235,11 @@ static struct err *merge(struct fleet *f, size_t i)
 {
     const struct doc *floors = floors_of(&f->at[i]);
     const char *name = f->at[i].host->name;
+    const char *damaged = doc_text(f->at[i].state, "floorsError");
+    if (damaged)
+        return err_hint(
+            err_new(ERR_FAILED, "%s: %s", name, damaged),
+            "delete that file on the host, if other control-plane hosts have theirs; apply writes it again");
     if (!floors)
         return NULL;
     TRY_CTX(err_as(floor_check_form(floors), ERR_FAILED), "%s", name);

@@ -36,6 +36,20 @@ static struct err *check_requires(const struct doc *head, const char *digest)
                     "name it as `release`, or leave it out of `addons`");
 }
 
+/* They are installed as one, for which cluster.yaml has one `product` and one `channel`. */
+static struct err *check_kind(const struct release *r, const struct doc *head)
+{
+    static const char *const keys[] = {"product", "channel"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const char *has = doc_text(head, keys[i]), *wanted = doc_text(r->head, keys[i]);
+        if (!str_eq(has, wanted))
+            return err_hint(err_new(ERR_UNTRUSTED, "E_PRODUCT: add-on \"%s\" is of %s \"%s\", the release of \"%s\"",
+                                    doc_text(head, "profile"), keys[i], has, wanted),
+                            "ask its publisher for the add-on of this release");
+    }
+    return NULL;
+}
+
 /* The names of artifacts become variables, those of images are the runtime's: each must mean one thing. */
 static struct err *check_once(const struct release *r, const struct doc *component)
 {
@@ -55,6 +69,7 @@ static struct err *check_once(const struct release *r, const struct doc *compone
 struct err *release_extend(struct release *r, const struct doc *head, const char *digest)
 {
     TRY(check_requires(head, digest));
+    TRY(check_kind(r, head));
     DOC_EACH (c, doc_get(head, "components")) {
         TRY_CTX(check_once(r, c), "add-on \"%s\"", doc_text(head, "profile"));
         doc_add(doc_get(r->head, "components"), doc_clone(c));

@@ -13,8 +13,8 @@ struct release {
 void release_init(struct release *r, const struct doc *head);
 /*
  * Adds what an add-on's release.json says (`head`: its predicate). `digest` (hex) is the identity of the release
- * itself. ERR_UNTRUSTED when the add-on was built for another one, or has a component, package or image that is there
- * already.
+ * itself. ERR_UNTRUSTED when the add-on was built for another one (E_REQUIRES), is of another product or channel
+ * (E_PRODUCT), or has a component, package or image that is there already.
  */
 struct err *release_extend(struct release *r, const struct doc *head, const char *digest) ERR_MUST;
 /* Adds a definition (ownership passes); ERR_USAGE when head does not know it. `objects`: its manifests'

@@ -387,7 +387,10 @@ class Generations(Case):
             self.failure("floor.put", "usage", **wrong)
         with open(os.path.join(self.base, "floors"), "w", encoding="utf-8") as f:
             f.write("{")
-        self.assertIn("delete this file", self.failure("state", "failed")["hint"])
+        state = self.node.ok("state")  # a look is possible
+        self.assertEqual(state["floors"], {})
+        self.assertIn("/var/lib/caisson/floors", state["floorsError"])
+        self.assertIn("delete this file", self.failure("floor.put", "failed", floors=release(9, "ff"))["hint"])
 
     def test_to_nothing(self):
         self.activate([("a.service", UNIT % "a", "1")])

@@ -4,41 +4,80 @@
 #include "check.h"
 #include "ops/fit.h"
 
-static struct doc *json(const char *sequence, const char *rest)
+static struct doc *yaml(const char *text)
 {
     struct doc *d = NULL;
-    OWN_FREE char *text = str_fmt("{\"epoch\":0,\"sequence\":%s,%s}", sequence, rest);
-    OK(doc_json(&d, "t", text, strlen(text)));
+    OK(doc_yaml(&d, "t", text, strlen(text)));
     return d;
 }
 
+/* On record is p/m at 0.1, and p/old at 0.9 of a time before; the release is of p and this profile. */
 static void upgrades(void **state)
 {
     (void)state;
     static const struct {
-        const char *from, *sequence, *to;
+        const char *m, *old, *profile;
+        int sequence;
+        const char *to;
         bool good;
     } rows[] = {
-        {"1.36.3", "2", "{\"version\":\"1.36.4\",\"upgradeFrom\":[]}", true},
-        {"1.36.3", "2", "{\"version\":\"v1.36.0\",\"upgradeFrom\":[]}", true},
-        {"1.35.9", "2", "{\"version\":\"1.36.4\",\"upgradeFrom\":[\"1.34\",\"1.35\"]}", true},
-        {"1.34.9", "2", "{\"version\":\"1.36.4\",\"upgradeFrom\":[\"1.35\"]}", false},
-        {"1.3.9", "2", "{\"version\":\"1.36.4\",\"upgradeFrom\":[\"1.35\"]}", false},
-        {"1.37.0", "2", "{\"version\":\"1.36.4\",\"upgradeFrom\":[\"1.35\"]}", false},
-        {"1.37.0", "0", "{\"version\":\"1.36.4\",\"upgradeFrom\":[\"1.35\"]}", true}, /* a return that was allowed */
+        {"1.36.3", NULL, "m", 2, "{version: 1.36.4, upgradeFrom: []}", true},
+        {"1.36.3", NULL, "m", 2, "{version: v1.36.0, upgradeFrom: []}", true},
+        {"1.35.9", NULL, "m", 2, "{version: 1.36.4, upgradeFrom: [\"1.34\", \"1.35\"]}", true},
+        {"1.34.9", NULL, "m", 2, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
+        {"1.3.9", NULL, "m", 2, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
+        {"1.37.0", NULL, "m", 2, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
+        {"1.37.0", NULL, "m", 0, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", true}, /* an allowed return */
+        {"1.36.3", NULL, "new", 0, "{version: 1.36.4, upgradeFrom: []}", true},       /* another profile */
+        {"1.34.9", NULL, "new", 5, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
+        {"1.37.0", NULL, "new", 5, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
+        {"1.9.1", "1.37.0", "m", 2, "{version: 1.36.4, upgradeFrom: [\"1.9\"]}", false}, /* the newest counts */
+        {"1.36.3", "1.9.0", "new", 5, "{version: 1.36.4, upgradeFrom: []}", true},
+        {NULL, NULL, "m", 2, "{version: 1.36.4}", true}, /* a profile without Kubernetes */
+        {"1.36.3", NULL, "m", 2, "{}", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        OWN_FREE char *was = str_fmt("\"kubernetes\":\"%s\"", rows[i].from),
-                      *is = str_fmt("\"kubernetes\":%s", rows[i].to);
-        OWN_DOC struct doc *seen = json("1", was), *head = json(rows[i].sequence, is);
+        OWN_DOC struct doc *map = yaml("{p/m: {product: p, profile: m, epoch: 0, sequence: 1}, p/old: {product: p, "
+                                       "profile: old, epoch: 0, sequence: 9}}");
+        OWN_FREE char *text = str_fmt("{product: p, profile: %s, epoch: 0, sequence: %d, kubernetes: %s}",
+                                      rows[i].profile, rows[i].sequence, rows[i].to);
+        OWN_DOC struct doc *head = yaml(text);
+        if (rows[i].m)
+            doc_set_text(doc_get(map, "p/m"), "kubernetes", rows[i].m);
+        if (rows[i].old)
+            doc_set_text(doc_get(map, "p/old"), "kubernetes", rows[i].old);
+        print_message("row %zu\n", i);
         if (rows[i].good)
-            OK(fit_upgrade(seen, head));
+            OK(fit_upgrade(map, head));
         else
-            FAILS(ERR_UNTRUSTED, "E_REQUIRES: Kubernetes 1.36.4 cannot follow", fit_upgrade(seen, head));
+            FAILS(ERR_UNTRUSTED, "E_REQUIRES: Kubernetes 1.36.4 cannot follow", fit_upgrade(map, head));
     }
-    OWN_DOC struct doc *none = json("1", "\"x\":1"), *head = json("2", "\"kubernetes\":{\"version\":\"1.36.4\"}");
-    OK(fit_upgrade(none, head)); /* an add-on, or a profile without Kubernetes */
-    OK(fit_upgrade(head, none));
+}
+
+/* A change of profile keeps product and channel, unless cluster.yaml says otherwise. */
+static void another_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *product, *channel, *refused;
+    } rows[] = {
+        {"{product: p, profile: m, channel: stable}", NULL, NULL, NULL},
+        {"{product: p, profile: new, channel: stable}", NULL, NULL, NULL},
+        {"{product: p, profile: new, channel: beta}", NULL, NULL, "E_PRODUCT: b is a bundle of channel \"beta\""},
+        {"{product: p, profile: new, channel: beta}", NULL, "beta", NULL},
+        {"{product: q, profile: m, channel: stable}", NULL, NULL, "E_PRODUCT: b is a bundle of product \"q\""},
+        {"{product: q, profile: m, channel: beta}", "q", NULL, NULL},
+    };
+    OWN_DOC struct doc *map = yaml("{p/m: {product: p, profile: m, channel: stable, epoch: 0, sequence: 1}}");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        OWN_DOC struct doc *head = yaml(rows[i].head);
+        struct cluster c = {.file = "f", .release = "b", .product = rows[i].product, .channel = rows[i].channel};
+        struct context x = {.cluster = &c, .floors = map, .release = {.head = head}};
+        if (rows[i].refused)
+            FAILS(ERR_UNTRUSTED, rows[i].refused, fit_cluster(&x));
+        else
+            OK(fit_cluster(&x));
+    }
 }
 
 static void platforms(void **state)
@@ -69,7 +108,7 @@ static void wrong_machine(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(upgrades), cmocka_unit_test(platforms),
-                                       cmocka_unit_test(wrong_machine)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(upgrades), cmocka_unit_test(another_kind),
+                                       cmocka_unit_test(platforms), cmocka_unit_test(wrong_machine)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

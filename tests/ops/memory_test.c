@@ -139,6 +139,32 @@ static void times_ahead(void **state)
     assert_true(floor_newest(s.x.floors) <= clock_wall_s() + 300);
 }
 
+/* One profile is installed: what another one's record said of Kubernetes is over. */
+static void one_kubernetes(void **state)
+{
+    (void)state;
+    OWN_SITE struct site s = site_new();
+    struct fleet none = {.x = &s.x};
+    workshop_put(&s.shop, "profiles/tiny.yaml",
+                 "apiVersion: caisson.dev/v1\nkind: Profile\nmetadata: {name: tiny}\nspec:\n  version: 1.0.0\n"
+                 "  kubernetes: {version: 1.36.0, upgradeFrom: []}\n"
+                 "  components:\n    - {name: tool, version: 1.2.3}\n    - pause\n");
+    build(&s, s.release, false);
+    build(&s, s.addon, true);
+    open_all(&s);
+    doc_free(s.x.floors);
+    s.x.floors =
+        yaml("{caisson/old: {product: caisson, profile: old, channel: stable, version: v1, epoch: 0, sequence: "
+             "9, digest: d, root: 1, issued: \"2026-01-01T00:00:00Z\", rollbackTo: [], kubernetes: 1.37.0}}");
+    OK(memory_keep(&none));
+    doc_free(s.x.floors);
+    s.x.floors = NULL;
+    OK(memory_load(&s.x));
+    assert_int_equal(doc_len(s.x.floors), 3);
+    assert_null(doc_get(doc_get(s.x.floors, "caisson/old"), "kubernetes"));
+    assert_string_equal(doc_text(doc_get(s.x.floors, "caisson/tiny"), "kubernetes"), "1.36.0");
+}
+
 /* A record that cannot be looked at is not one that is not there. */
 static void unreadable(void **state)
 {
@@ -210,6 +236,24 @@ static void highest_of_all_hosts(void **state)
     assert_int_equal(doc_int(doc_get(h.x.floors, "caisson/tiny"), "sequence", 0), 5);
 }
 
+/* A worker may be a control-plane host of before. */
+static void any_host_counts(void **state)
+{
+    (void)state;
+    OWN(hosts_done) struct hosts h;
+    hosts_init(&h, (struct doc *[]){yaml("{floors: {}}"), yaml("{floors: {}}"), state_of(5, "bb")});
+    OK(memory_ask(&h.f));
+    assert_int_equal(doc_int(doc_get(h.x.floors, "caisson/tiny"), "sequence", 0), 5);
+}
+
+static void damaged_record(void **state)
+{
+    (void)state;
+    OWN(hosts_done) struct hosts h;
+    hosts_init(&h, (struct doc *[]){yaml("{floors: {}}"), yaml("{floors: {}, floorsError: cut off}"), yaml("{}")});
+    FAILS(ERR_FAILED, "cp-2: cut off", memory_ask(&h.f));
+}
+
 static void hosts_that_disagree(void **state)
 {
     (void)state;
@@ -255,7 +299,9 @@ static void time_of_the_nodes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(newest_root_of_all),  cmocka_unit_test(highest_of_all_hosts),
+                                       cmocka_unit_test(any_host_counts),     cmocka_unit_test(damaged_record),
                                        cmocka_unit_test(hosts_that_disagree), cmocka_unit_test(times_ahead),
-                                       cmocka_unit_test(unreadable),          cmocka_unit_test(time_of_the_nodes)};
+                                       cmocka_unit_test(one_kubernetes),      cmocka_unit_test(unreadable),
+                                       cmocka_unit_test(time_of_the_nodes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

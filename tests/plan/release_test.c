@@ -5,7 +5,7 @@
 #define D(c) c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c
 #define BASE D("aa")
 
-static const char base_text[] = "profile: minimal\n"
+static const char base_text[] = "product: p\nchannel: stable\nprofile: minimal\n"
                                 "totals: {members: 5, bytes: 100, rawBytes: 300}\n"
                                 "components:\n"
                                 "  - {name: one, version: v1, artifacts: [{name: tool, digest: \"sha256:" D(
@@ -24,14 +24,19 @@ static struct doc *yaml(const char *text)
 }
 
 /* A release, joined by an add-on with these requirements and this component. */
-static struct err *extend(struct release *r, const char *requires, const char *component)
+static struct err *extend_of(struct release *r, const char *of, const char *requires, const char *component)
 {
-    OWN_FREE char *text = str_fmt("profile: more\ntotals: {members: 2, bytes: 10, rawBytes: 30}\n"
+    OWN_FREE char *text = str_fmt("%s\nprofile: more\ntotals: {members: 2, bytes: 10, rawBytes: 30}\n"
                                   "requires: [%s]\ncomponents:\n  - %s\n",
-                                  requires, component);
+                                  of, requires, component);
     OWN_DOC struct doc *base = yaml(base_text), *head = yaml(text);
     release_init(r, base);
     return release_extend(r, head, BASE);
+}
+
+static struct err *extend(struct release *r, const char *requires, const char *component)
+{
+    return extend_of(r, "product: p\nchannel: stable", requires, component);
 }
 
 static void joined(void **state)
@@ -78,11 +83,22 @@ static void refused(void **state)
     }
 }
 
+static void of_another_kind(void **state)
+{
+    (void)state;
+    OWN_RELEASE struct release r, s;
+    FAILS(ERR_UNTRUSTED, "E_PRODUCT: add-on \"more\" is of product \"q\", the release of \"p\"",
+          extend_of(&r, "product: q\nchannel: stable", THIS, TWO));
+    FAILS(ERR_UNTRUSTED, "E_PRODUCT: add-on \"more\" is of channel \"beta\", the release of \"stable\"",
+          extend_of(&s, "product: p\nchannel: beta", THIS, TWO));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joined),
         cmocka_unit_test(refused),
+        cmocka_unit_test(of_another_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
