@@ -81,10 +81,11 @@ static struct err *carry_out(struct change *c)
 
 struct err *ops_apply(struct doc **ret, const struct run *r)
 {
+    OWN_FD int lock = -1;
     OWN_CHANGE struct change c;
     int64_t since = clock_ms();
     *ret = NULL;
-    TRY(change_find(&c, r));
+    TRY(change_find(&c, r, &lock));
     OWN_DOC struct doc *before = change_report(&c);
     int64_t changes = doc_int(before, "changes", 0);
     TRY(memory_accept(&c.context));

@@ -8,9 +8,9 @@
 
 #include <errno.h>
 
-struct err *change_find(struct change *c, const struct run *r)
+struct err *change_find(struct change *c, const struct run *r, int *lock)
 {
-    *c = (struct change){.context = {.events = r->events, .cancel = r->cancel, .allow = r->allow}};
+    *c = (struct change){.context = {.events = r->events, .cancel = r->cancel, .allow = r->allow, .lock = lock}};
     c->context.enforce_dates = r->enforce_dates;
     TRY(context_full(&c->context, r->file));
     TRY(memory_check(&c->context));

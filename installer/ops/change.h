@@ -12,8 +12,11 @@ struct change {
 
 struct run;
 
-/* Verifies, connects, compares; changes nothing. Every host of cluster.yaml must be in reach. */
-struct err *change_find(struct change *c, const struct run *r) ERR_MUST;
+/*
+ * Verifies, connects, compares; changes nothing. Every host of cluster.yaml must be in reach. `lock`: as in struct
+ * context, or NULL.
+ */
+struct err *change_find(struct change *c, const struct run *r, int *lock) ERR_MUST;
 /* {release, hosts: [diff_node() and what was done], leave, cluster, floor: memory_report(), changes}. */
 struct doc *change_report(struct change *c);
 void change_done(struct change *c);

@@ -1,6 +1,7 @@
 #include "ops/context.h"
 
 #include "ops/fit.h"
+#include "ops/hold.h"
 #include "ops/memory.h"
 #include "ops/objects_diff.h"
 #include "ops/pins.h"
@@ -134,6 +135,8 @@ static struct err *render(struct context *x)
 struct err *context_full(struct context *x, const char *path)
 {
     TRY(context_spec(x, path));
+    if (x->lock)
+        TRY(hold_cluster(x->lock, x->cluster));
     TRY(pins_trust(&x->trust, x->cluster));
     TRY(open_bundles(x));
     OWN_FREE char *vault = cluster_path(x->cluster, "secrets.vault");

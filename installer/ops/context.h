@@ -25,6 +25,7 @@ struct context {
     const struct doc *allow; /* as in struct run; borrowed */
     bool enforce_dates;
     int64_t now; /* for dates, by memory_now(); 0 before */
+    int *lock; /* of a verb that changes the cluster: where context_full() leaves what hold_cluster() gives, or NULL */
     const struct events *events;
     const struct cancel *cancel;
 };
@@ -32,8 +33,8 @@ struct context {
 /* Reads cluster.yaml only. */
 struct err *context_spec(struct context *x, const char *path) ERR_MUST;
 /*
- * Then everything: verifies all bundles (every byte, before any machine is contacted), opens the vault, renders.
- * ERR_UNTRUSTED for a bundle, ERR_USAGE for files.
+ * Then everything: keeps other runs out (`lock`), verifies all bundles (every byte, before any machine is contacted),
+ * opens the vault, renders. ERR_UNTRUSTED for a bundle, ERR_USAGE for files.
  */
 struct err *context_full(struct context *x, const char *path) ERR_MUST;
 /* The bundle that has the blob (hex digest), or NULL; borrowed. */

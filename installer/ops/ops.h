@@ -57,7 +57,8 @@ struct err *ops_preflight(struct doc **ret, const struct run *r) ERR_MUST;
 struct err *ops_plan(struct doc **ret, const struct run *r) ERR_MUST;
 /*
  * Carries out what ops_plan() says. The same tree, plus seconds, and for hosts {restarted, started, stopped}.
- * *ret is set as far as it got when an error is returned, else NULL.
+ * *ret is set as far as it got when an error is returned, else NULL. ERR_REFUSED when another run changes the cluster
+ * from this folder.
  */
 struct err *ops_apply(struct doc **ret, const struct run *r) ERR_MUST;
 
@@ -77,5 +78,6 @@ struct err *ops_status(struct doc **ret, const struct run *r) ERR_MUST;
  * answers). */
 struct err *ops_kubeconfig(struct buf *out, const struct run *r, const char *via, int hours) ERR_MUST;
 
-/* Takes everything of caisson off all hosts, or off `name`. {hosts: [{host, removed: n}]}. */
+/* Takes everything of caisson off all hosts, or off `name`. {hosts: [{host, removed: n}]}. ERR_REFUSED as ops_apply().
+ */
 struct err *ops_reset(struct doc **ret, const struct run *r, const char *name) ERR_MUST;

@@ -17,7 +17,7 @@ struct err *ops_validate(struct doc **ret, const struct run *r, bool bundle)
 struct err *ops_plan(struct doc **ret, const struct run *r)
 {
     OWN_CHANGE struct change c;
-    TRY(change_find(&c, r));
+    TRY(change_find(&c, r, NULL));
     *ret = change_report(&c);
     return NULL;
 }

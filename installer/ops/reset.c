@@ -52,7 +52,8 @@ static struct err *require_chosen(struct fleet *f)
 
 struct err *ops_reset(struct doc **ret, const struct run *r, const char *name)
 {
-    OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel};
+    OWN_FD int lock = -1;
+    OWN_CONTEXT struct context x = {.events = r->events, .cancel = r->cancel, .lock = &lock};
     OWN_FLEET struct fleet f = {0};
     TRY(context_full(&x, r->file));
     if (name && !cluster_host(x.cluster, name))

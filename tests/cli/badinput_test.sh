@@ -486,6 +486,18 @@ spec
 echo '{"x":' >.caisson/floors.json
 expect_quiet "a damaged record" 1 ".caisson/floors.json" "delete it" "$caisson" plan
 rm -r .caisson
+
+# ---- two runs at once ----
+
+mkdir .caisson && printf 'pid 7 on there' >.caisson/lock
+expect_quiet "apply while another run changes the cluster" 6 "another caisson changes this cluster: pid 7 on there" "wait until" \
+    flock .caisson/lock "$caisson" apply
+expect_quiet "reset meanwhile" 6 "pid 7 on there" "wait until" flock .caisson/lock "$caisson" reset --yes
+expect "plan meanwhile" 3 "cp-1" "is the machine on" flock .caisson/lock "$caisson" plan
+expect "apply when it has ended" 3 "cp-1" "is the machine on" "$caisson" apply
+check "it has left its name" grep -qx "pid [0-9]* on $(hostname)" .caisson/lock
+rm -r .caisson
+
 expect "a return to what is no number" 64 '--allow-rollback: "1" is no EPOCH.SEQUENCE' "as in 0.12" "$caisson" apply --allow-rollback 1
 expect "a bundle that allows a return to what is no number" 64 '--rollback-to: "0.x" is no EPOCH.SEQUENCE' "as in 0.12" \
     "$caisson" bundle build --key release.key --rollback-to 0.x
@@ -543,7 +555,7 @@ rm -r "$pinned" && mv "$work/pinned.away" "$pinned"
 cd "$work" || exit 1
 run "$caisson" bundle verify c/good.tar
 check "bundle verify takes whom the trust store has" says "is intact"
-"$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key release.key --expires 2100-01-01 --out c/late.tar >"$work/out" 2>&1
+"$caisson" bundle build --profile "$work/tiny.yaml" --bundles "$work/bundles" --key c/release.key --expires 2100-01-01 --out c/late.tar >"$work/out" 2>&1
 cp "$pinned/state.json" state.away
 jq '.floors = {"caisson/tiny": {channel: "stable", digest: "sha256:aa", epoch: 0, issued: "2126-01-01T00:00:00Z", product: "caisson",
     profile: "tiny", rollbackTo: [], root: 1, sequence: 1, version: "1"}}' state.away >"$pinned/state.json"

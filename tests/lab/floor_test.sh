@@ -46,7 +46,7 @@ remembered() {
 refused() { there 4 old.tar "$@" && says "E_ROLLBACK: release 0.$old of caisson/minimal is older than 0.$new" && says "--allow-rollback 0.$old"; }
 nothing_changed() {
     remembered "$new" && [ "$ran" = "$(invocations)" ] && [ "$generation" = "$(on "$first" readlink /var/lib/caisson/current)" ] &&
-        [ ! -e "$other/.caisson" ]
+        [ ! -e "$other/.caisson/floors.json" ]
 }
 receipt() { tail -n 1 "$1/.caisson/receipts.jsonl" | jq -e "$2" >/dev/null || { cat "$1/.caisson/receipts.jsonl"; return 1; }; }
 
