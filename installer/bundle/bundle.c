@@ -327,11 +327,17 @@ struct err *bundle_dates(const struct bundle *b, int64_t now, struct strs *warni
     return first;
 }
 
+void receipt_place(struct doc *receipt, const char *key, const char *path)
+{
+    OWN_FREE char *whole = realpath(path, NULL);
+    doc_set_text(receipt, key, whole ? whole : path); /* it is an address, or standard input */
+}
+
 struct doc *bundle_receipt(const struct bundle *b)
 {
     static const char *const copied[] = {"product", "profile", "channel", "version", "epoch", "sequence"};
     struct doc *receipt = doc_new_map();
-    doc_set_text(receipt, "path", b->path);
+    receipt_place(receipt, "path", b->path);
     doc_set_fmt(receipt, "digest", "sha256:%s", b->digest);
     for (size_t i = 0; i < ARRAY_LEN(copied); i++)
         doc_set(receipt, copied[i], doc_clone(doc_get(doc_get(b->release, "predicate"), copied[i])));

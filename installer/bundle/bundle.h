@@ -104,7 +104,7 @@ int64_t bundle_time(const struct bundle *b);
  */
 struct err *bundle_dates(const struct bundle *b, int64_t now, struct strs *warnings) ERR_MUST;
 /*
- * What a verification established, for people and for the record: path, release digest, product, profile, version,
- * root version, signers, members, bytes; of a delta also how many members are missing.
+ * What a verification established, for people and for the record: path (absolute), release digest, product, profile,
+ * version, root version, signers, members, bytes; of a delta also how many members are missing.
  */
 struct doc *bundle_receipt(const struct bundle *b);

@@ -290,9 +290,9 @@ static void describe(struct doc *receipt, const struct ingest *in)
 {
     char now[32];
     clock_rfc3339(now, clock_wall_s());
-    doc_set_fmt(receipt, "path", "%s/%s/%s", in->o->store, STORE_RELEASES, bundle_digest(in->b));
-    doc_set_text(receipt, "store", in->o->store);
-    doc_set_text(receipt, "source", in->b->path);
+    receipt_place(receipt, "store", in->o->store);
+    receipt_place(receipt, "source", in->b->path);
+    doc_set_fmt(receipt, "path", "%s/%s/%s", doc_text(receipt, "store"), STORE_RELEASES, bundle_digest(in->b));
     doc_set_text(receipt, "time", now);
     doc_set_int(receipt, "taken", (int64_t)in->taken);
     doc_set_int(receipt, "takenBytes", (int64_t)in->taken_bytes);

@@ -16,6 +16,8 @@ struct bundle {
     struct members members;
 };
 
+/* Says where a file or folder lies, for those who read the receipt from elsewhere: its absolute path without links. */
+void receipt_place(struct doc *receipt, const char *key, const char *path);
 /* What every reader says who needs more than a delta has: how it becomes a bundle. Takes and returns `e`. */
 struct err *join_first(struct err *e, const struct bundle *b) ERR_MUST;
 /* Every refusal has a way out: gives `e` one when it has none yet. NULL stays NULL. */

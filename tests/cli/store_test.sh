@@ -115,7 +115,7 @@ check "once" test "$("$caisson" bundle list -o json | jq '.releases | length')" 
 works "the same again takes nothing" "${ingest[@]}" one.tar -o json
 check "nothing at all" test "$(jq .takenBytes "$work/out")" = 0
 works "a delta finds the rest in the store" "${ingest[@]}" two.delta
-two=$("$caisson" bundle list -o json | jq -r '.releases[1].path')
+two=$("$caisson" bundle list -o json | jq -r '.releases[] | select(.version == "1.0.1").path')
 works "standard input" "${ingest[@]}" - --store s1 <two.tar
 works "a pipe" "${ingest[@]}" - --store s2 < <(cat two.tar)
 works "a delta through a pipe" "${ingest[@]}" /dev/fd/3 --store "$default" 3< <(cat two.delta)
@@ -126,6 +126,7 @@ for store in s1 s2 s3; do
     check "$store has what the first way took" diff -r --exclude receipt.json "$store/releases/${two##*/}" "$two"
 done
 check "a receipt names the source" test "$(jq -r .source s1/releases/*/receipt.json)" = "standard input"
+check "or says where it lies" test "$(jq -r '.source + " " + .store' s3/releases/*/receipt.json)" = "$(pwd -P)/two.tar.parts.json $(pwd -P)/s3"
 
 # ---- out: the release's folder is the bundle ----
 
@@ -162,7 +163,10 @@ spec:
 Y
 "$caisson" init >"$work/out" 2>&1
 works "cluster.yaml takes the folder as its release" "$caisson" validate
-printf x | dd of="$default/blobs/sha256/$(basename "$(find "$default/blobs" -type f -size +100k | head -n 1)")" bs=1 seek=5000 conv=notrunc status=none
+of_two=$(grep -ao 'blobs/sha256/[0-9a-f]*' "$two/headers")
+# shellcheck disable=SC2086 # one word a blob
+large=$(cd "$default" && find $of_two -size +100k | head -n 1)
+printf x | dd of="$default/$large" bs=1 seek=5000 conv=notrunc status=none
 expect "and a blob that went bad is seen" 4 "E_DIGEST" "caisson bundle ingest" "$caisson" validate
 works "ingest mends it" "${ingest[@]}" two.tar
 works "also what the other release has" "${ingest[@]}" one.tar
