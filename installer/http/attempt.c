@@ -103,10 +103,13 @@ static struct err *wrong_range(const struct attempt *a)
                     "that server's ranges cannot be relied on: take another one");
 }
 
+/* Where no digest will tell, an answer must say itself that it is of the same file. */
 static struct err *check_etag(struct attempt *a)
 {
     const char *etag = http_header(a->conn, "ETag");
-    return *a->found->etag && etag && strcmp(etag, a->found->etag) != 0 ? changed(a, "it has another ETag") : NULL;
+    if (!*a->found->etag || (etag ? strcmp(etag, a->found->etag) == 0 : a->ask->loose))
+        return NULL;
+    return changed(a, etag ? "it has another ETag" : "its ETag is gone");
 }
 
 static struct err *read_partial(struct attempt *a)
@@ -128,11 +131,9 @@ static struct err *read_whole(struct attempt *a)
 {
     curl_off_t length = -1;
     TRY(check_etag(a));
-    if (a->at > 0) {
-        a->found->changed = true;
-        return err_new(ERR_UNREACHABLE,
-                       "E_SRC_RANGE: asked for the bytes from %llu on, the server sends the whole file",
-                       (unsigned long long)a->at);
+    if (a->at > 0 || a->ask->part) {
+        a->found->changed = a->at > 0;
+        return err_new(ERR_UNREACHABLE, "E_SRC_RANGE: asked for a part, the server sends the whole file");
     }
     TRY(check_encoding(a));
     (void)curl_easy_getinfo(a->conn->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
@@ -160,6 +161,7 @@ static struct err *read_unsatisfied(struct attempt *a)
         return err_new(ERR_UNREACHABLE, "E_SRC_RANGE: the file has no byte %llu (416, \"%s\")",
                        (unsigned long long)a->at, text ? text : "");
     }
+    TRY(check_etag(a));
     a->no_file = true;
     a->found->ranges = true;
     TRY(check_total(a, total));
@@ -251,12 +253,13 @@ static struct fault fault_of(const struct attempt *a, CURLcode rc)
 {
     struct fault cut = {rc, "E_TRUNCATED", true, hint_link};
     curl_off_t connected = 0;
-    long proxy = 0;
+    long proxy = 0, asked = 0; /* bytes; a connection that is used again took no time to be made */
     (void)curl_easy_getinfo(a->conn->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    (void)curl_easy_getinfo(a->conn->easy, CURLINFO_REQUEST_SIZE, &asked);
     (void)curl_easy_getinfo(a->conn->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
     if (proxy >= 300)
         return (struct fault){rc, "E_SRC_PROXY", false, hint_proxy};
-    if (rc == CURLE_OPERATION_TIMEDOUT && connected == 0)
+    if (rc == CURLE_OPERATION_TIMEDOUT && connected == 0 && asked == 0)
         return (struct fault){rc, "E_SRC_CONNECT", true, hint_connect};
     for (size_t i = 0; i < ARRAY_LEN(faults); i++)
         if (faults[i].rc == rc)
@@ -304,7 +307,7 @@ static CURLcode set_options(struct attempt *a, const char *url)
     SET(h, rc, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(h, rc, CURLOPT_USERAGENT, "caisson/" CAISSON_VERSION);
     SET(h, rc, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    SET(h, rc, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    SET(h, rc, CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_STALL_RATE);
     SET(h, rc, CURLOPT_LOW_SPEED_TIME, way->stall_s ? (long)way->stall_s : (long)HTTP_STALL_S);
     SET(h, rc, CURLOPT_BUFFERSIZE, (long)BUFFER);
     SET(h, rc, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

@@ -1,7 +1,6 @@
 #include "http/http.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/str.h"
 #include "http/inside.h"
 #include "http/url.h"
@@ -20,8 +19,6 @@ struct sink {
     size_t max;
     http_line_fn *line; /* set: lines of a 200 answer go here */
     void *arg;
-    int fd; /* >= 0: the bytes of a 200 or 206 answer go here */
-    uint64_t written;
     struct buf part; /* a line that has not ended yet */
     bool stop;
     struct err *failure;
@@ -62,9 +59,8 @@ void http_free(struct http *h)
 
 static struct err *sink_body(struct sink *k, const char *p, size_t n)
 {
-    size_t max = k->max ? k->max : HTTP_BODY_MAX;
-    if (k->body->len + n > max)
-        return err_new(ERR_FAILED, "the answer is larger than %zu bytes", max);
+    if (k->body->len + n > k->max)
+        return err_new(ERR_FAILED, "the answer is larger than %zu bytes", k->max);
     return buf_add(k->body, p, n);
 }
 
@@ -88,14 +84,6 @@ static struct err *sink_lines(struct sink *k, const char *p, size_t n)
     return NULL;
 }
 
-static struct err *sink_file(struct sink *k, const char *p, size_t n)
-{
-    k->written += n;
-    if (k->max && k->written > k->max)
-        return err_new(ERR_FAILED, "the answer is larger than %zu bytes", k->max);
-    return fd_write_all(k->fd, p, n);
-}
-
 static size_t on_bytes(char *p, size_t size, size_t count, void *arg)
 {
     struct sink *k = arg;
@@ -104,8 +92,6 @@ static size_t on_bytes(char *p, size_t size, size_t count, void *arg)
     (void)curl_easy_getinfo(k->easy, CURLINFO_RESPONSE_CODE, &status);
     if (k->line && status == 200)
         k->failure = sink_lines(k, p, n);
-    else if (k->fd >= 0 && (status == 200 || status == 206))
-        k->failure = sink_file(k, p, n);
     else
         k->failure = sink_body(k, p, n);
     return k->failure || k->stop ? CURL_WRITEFUNC_ERROR : n;
@@ -316,7 +302,7 @@ static struct err *call_run(struct http *h, const struct http_call *call, struct
 
 struct err *http_do(struct buf *body, long *ret_status, const struct http_call *call, struct http *conn)
 {
-    OWN(sink_done) struct sink k = {.body = body, .fd = -1, .max = call->max_body ? call->max_body : HTTP_BODY_MAX};
+    OWN(sink_done) struct sink k = {.body = body, .max = call->max_body ? call->max_body : HTTP_BODY_MAX};
     return call_run(conn, call, &k, ret_status);
 }
 
@@ -324,21 +310,12 @@ struct err *http_lines(struct buf *error_body, long *ret_status, const struct ht
                        http_line_fn *on_line, void *arg)
 {
     OWN(sink_done)
-    struct sink k = {.body = error_body,
-                     .fd = -1,
-                     .line = on_line,
-                     .arg = arg,
-                     .max = call->max_body ? call->max_body : HTTP_BODY_MAX};
+    struct sink k = {
+        .body = error_body, .line = on_line, .arg = arg, .max = call->max_body ? call->max_body : HTTP_BODY_MAX};
     TRY(call_run(conn, call, &k, ret_status));
     if (k.part.len && !k.stop) /* the last line may lack its end */
         return on_line(arg, k.part.at, k.part.len, &k.stop);
     return NULL;
-}
-
-struct err *http_save(struct buf *error_body, long *ret_status, const struct http_call *call, struct http *conn, int fd)
-{
-    OWN(sink_done) struct sink k = {.body = error_body, .fd = fd, .max = call->max_body};
-    return call_run(conn, call, &k, ret_status);
 }
 
 /* ---- heads ---- */

@@ -63,10 +63,3 @@ typedef struct err *http_line_fn(void *arg, const char *line, size_t n, bool *re
  */
 struct err *http_lines(struct buf *error_body, long *ret_status, const struct http_call *call, struct http *conn,
                        http_line_fn *on_line, void *arg) ERR_MUST;
-
-/*
- * Writes a 200 or 206 answer to `fd` from its current place (for a range: pass a Range header); any other answer goes
- * into `error_body`. max_body limits the file; 0 means no limit here.
- */
-struct err *http_save(struct buf *error_body, long *ret_status, const struct http_call *call, struct http *conn, int fd)
-    ERR_MUST;

@@ -13,7 +13,7 @@
  *   E_SRC_REDIRECT   a redirect that is not followed, or too many
  *   E_SRC_RANGE      the whole file, other bytes, or a changed file in place of those that were asked for
  *   E_SRC_SIZE       not the size that it must have, or encoded, so that nobody can tell
- *   E_SRC_STALL      connected, and nothing came for too long
+ *   E_SRC_STALL      connected, and nothing or next to nothing came for too long
  *   E_TRUNCATED      the connection was cut
  */
 #pragma once
@@ -22,7 +22,9 @@
 #define HTTP_UNKNOWN UINT64_MAX
 #define HTTP_ETAG_MAX 256
 
-enum { HTTP_STALL_S = 30, HTTP_TRIES = 5, HTTP_WAIT_MS = 1000 };
+/* Who gives less than so many bytes a second is as good as silent. */
+enum { HTTP_STALL_RATE = 1024 };
+enum { HTTP_STALL_S = 60, HTTP_TRIES = 5, HTTP_WAIT_MS = 1000 };
 
 /* Trust anchors for one host, in place of the system's. */
 struct http_ca {
@@ -37,8 +39,8 @@ struct http_way {
     const struct http_ca *cas;
     size_t n_cas;
     const struct cancel *cancel; /* or NULL */
-    int stall_s;                 /* a connection on which nothing came for so long is given up; 0: HTTP_STALL_S */
-    int tries;                   /* failures in a row that brought nothing; 0: HTTP_TRIES */
+    int stall_s;                 /* a connection as slow as that for so long is given up; 0: HTTP_STALL_S */
+    int tries;                   /* failures in a row that brought less than 1 MiB each; 0: HTTP_TRIES */
     int64_t wait_ms;             /* before the second try, then twice that and so on; 0: HTTP_WAIT_MS */
 };
 
@@ -46,10 +48,11 @@ struct http_range {
     const char *url;
     const char *authorization; /* value of that header, or NULL; goes to the URL's own host alone */
     uint64_t from, to;         /* bytes from .. to - 1; `to` 0: to the end */
+    bool part;                 /* the whole file in place of the range is refused */
     const char *etag;          /* a strong ETag: the file must still be that one; NULL: any */
     uint64_t size;             /* of the whole file; 0: not known */
     uint64_t max;              /* with size 0: at most so many bytes; 0: no limit */
-    bool loose;                /* go on after a cut without a strong ETag too: all bytes have digests of their own */
+    bool loose;                /* go on where no strong ETag says that it is the same file: digests will tell */
 };
 
 /* What the server said of the file. */
@@ -69,7 +72,7 @@ struct http_sink {
 
 /*
  * Gives the bytes to `sink`. A file that has no byte at `from` because it ends there is no error. A server that knows
- * no ranges sends the whole file, which is taken when `from` is 0: `begin` can refuse it. What may pass (a cut, a
+ * no ranges sends the whole file, which is taken when `from` is 0 and `part` is not set. What may pass (a cut, a
  * stall, 503) is tried again where it stopped, after a pause that grows, or as long as the server says. ERR_USAGE for
  * the URL; errors of the sink as they are; ERR_CANCELLED.
  */

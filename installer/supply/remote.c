@@ -55,14 +55,6 @@ static void give_back(const struct remote *r, struct http *conn)
 
 /* ---- ranges ---- */
 
-static struct err *must_be_ranges(void *self, const struct http_found *found)
-{
-    (void)self;
-    if (found->ranges)
-        return NULL;
-    return err_new(ERR_UNREACHABLE, "E_SRC_RANGE: the server sends the whole file where a part was asked for");
-}
-
 static struct err *with_way_out(struct err *e, const char *url)
 {
     if (!e || !strstr(err_text(e), "E_SRC_RANGE") || err_hint_text(e))
@@ -75,10 +67,11 @@ static struct err *get(const struct remote *r, struct http_found *found, uint64_
                        void *self)
 {
     struct http *conn = NULL;
-    const struct http_sink to = {.begin = must_be_ranges, .bytes = sink, .self = self};
+    const struct http_sink to = {.bytes = sink, .self = self};
     const struct http_range ask = {.url = r->s.path,
                                    .from = from,
                                    .to = from + n,
+                                   .part = true,
                                    .etag = *r->etag ? r->etag : NULL,
                                    .size = r->s.size == SOURCE_SIZE_UNKNOWN ? 0 : r->s.size,
                                    .loose = true};

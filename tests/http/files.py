@@ -64,6 +64,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         select.select([self.connection], [], [])
         self.close_connection = True
 
+    def drip(self, data):
+        """Until the other side closes, byte by byte."""
+        for byte in data:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            if select.select([self.connection], [], [], 0.05)[0]:
+                break
+        self.close_connection = True
+
     def asked(self, size):
         """The range that is asked for, as begin and end; None for another form."""
         text = self.headers.get("Range", "")
@@ -94,6 +103,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif mode == "stall":
             self.wfile.write(data[begin:begin + 1000])
             self.wait_for_peer()
+        elif mode == "drip":
+            self.drip(data[begin:end])
         else:
             self.wfile.write(data[begin:end])
 
@@ -106,8 +117,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(END)
 
     def serve(self, mode, data, count):
-        if mode in ("ok", "stall", "ignores") or mode.startswith("cut"):
+        if mode in ("ok", "stall", "drip", "ignores") or mode.startswith("cut"):
             self.send(data, mode, '"one"')
+        elif mode == "mirror":
+            self.send(data, "ok", '"mirror"')
+        elif mode == "mute":
+            self.wait_for_peer()
         elif mode == "noetag":
             self.send(data, mode, None)
         elif mode == "noetagcut":
@@ -128,6 +143,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(data, "cut50000" if count == 1 else "ignores", '"one"' if count == 1 else '"two"')
         elif mode == "replaced":  # another version from the second request on
             self.send(data, "ok", '"one"' if count == 1 else '"two"')
+        elif mode == "forgets":  # its ETag, and If-Range is not looked at
+            self.send(data, "cut50000" if count % 2 == 1 else "ignores", '"one"' if count % 2 == 1 else None)
         elif mode == "grows":
             self.send(data, "cut50000" if count == 1 else "ok", '"one"', total=count - 1)
         elif mode == "odd":

@@ -206,7 +206,7 @@ static void test_cancel(void **state)
     assert_int_equal(pthread_join(t, NULL), 0);
 }
 
-/* ---- lines and files ---- */
+/* ---- lines ---- */
 
 struct seen {
     struct strs lines;
@@ -268,27 +268,6 @@ static void test_lines_end_early(void **state)
     strs_done(&s.lines);
 }
 
-static void test_save(void **state)
-{
-    (void)state;
-    NEED_SERVER();
-    OWN(http_freep) struct http *h = NULL;
-    OWN_FREE char *file = str_fmt("%s/saved", server.dir), *url = str_fmt("%s/big", plain);
-    OWN_FREE char *none = str_fmt("%s/none", plain);
-    OWN_BUF struct buf out = {0}, got = {0};
-    OWN_FD int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    long status = 0;
-    OK(http_new(&h));
-    OK(http_save(&out, &status, &(struct http_call){.url = url}, h, fd));
-    assert_int_equal(status, 200);
-    OK(http_save(&out, &status, &(struct http_call){.url = none}, h, fd));
-    assert_int_equal(status, 404);
-    assert_string_equal(buf_text(&out), "no such page");
-    OK(file_read(&got, AT_FDCWD, file));
-    assert_int_equal(got.len, 1000000);
-    FAILS(ERR_FAILED, "larger", http_save(&out, &status, &(struct http_call){.url = url, .max_body = 10}, h, fd));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,7 +282,6 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_lines_end_early),
-        cmocka_unit_test(test_save),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -115,6 +115,10 @@ static void test_whole_in_place_of_range(void **state)
     OK(ask_mode(&got, &found, "norange", (struct http_range){.to = 10}));
     check_bytes(&got, 0, SIZE);
     assert_false(found.ranges);
+    FAILS(ERR_UNREACHABLE, "E_SRC_RANGE",
+          ask_mode(&got, &found, "norange", (struct http_range){.to = 10, .part = true}));
+    assert_false(found.changed);
+    assert_int_equal(got.bytes.len, 0);
     FAILS(ERR_UNREACHABLE, "E_SRC_RANGE", ask_mode(&got, &found, "norange", (struct http_range){.from = 10}));
     assert_true(found.changed);
     assert_int_equal(got.bytes.len, 0);
@@ -187,7 +191,7 @@ static void test_changed(void **state)
 {
     (void)state;
     NEED_FILES(files);
-    static const char *const modes[] = {"changes", "mixes", "grows"};
+    static const char *const modes[] = {"changes", "mixes", "grows", "forgets"};
     OWN_GOT struct got got = {0};
     struct http_found found;
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
@@ -196,6 +200,10 @@ static void test_changed(void **state)
         assert_true(found.changed);
         assert_int_equal(got.bytes.len, 50000);
     }
+    OK(ask_mode(&got, &found, "forgets", (struct http_range){.loose = true})); /* a digest will tell */
+    check_bytes(&got, 0, SIZE);
+    FAILS(ERR_UNREACHABLE, "E_SRC_RANGE", ask_mode(&got, &found, "ok", (struct http_range){.from = SIZE, .etag = "x"}));
+    assert_true(found.changed); /* its 416 says nothing of an ETag */
 }
 
 static void test_size(void **state)
@@ -350,10 +358,29 @@ static void test_links(void **state)
     OWN_FREE char *url = files_url(&files, "stall", "f");
     FAILS(ERR_UNREACHABLE, "E_SRC_STALL", ask_way(&got, &found, (struct http_range){.url = url}, &how));
     check_bytes(&got, 0, 1000);
+    OWN_FREE char *drip = files_url(&files, "drip", "f");
+    FAILS(ERR_UNREACHABLE, "E_SRC_STALL", ask_way(&got, &found, (struct http_range){.url = drip}, &how));
     FAILS(ERR_UNREACHABLE, "E_SRC_CONNECT", fetch_from(how, "127.0.0.1", 1));
     FAILS(ERR_UNREACHABLE, "E_TRUNCATED", ask_mode(&got, &found, "cut0", (struct http_range){0}));
     OWN_FREE char *log = files_log(&files);
     assert_int_equal(files_count(log, "/cut0/f"), way.tries);
+}
+
+/* A connection that is used again took no time to be made, and is one all the same. */
+static void test_stall_of_old_connection(void **state)
+{
+    (void)state;
+    NEED_FILES(files);
+    OWN_GOT struct got got = {0};
+    struct http_found found;
+    struct http_way how = way;
+    OWN(http_freep) struct http *h = NULL;
+    OWN_FREE char *good = files_url(&files, "ok", "f"), *mute = files_url(&files, "mute", "f");
+    const struct http_sink sink = {on_begin, on_bytes, &got};
+    how.tries = 1;
+    OK(http_new(&h));
+    OK(http_range(&found, &(struct http_range){.url = good}, &how, h, &sink));
+    FAILS(ERR_UNREACHABLE, "E_SRC_STALL", http_range(&found, &(struct http_range){.url = mute}, &how, h, &sink));
 }
 
 static void test_cancel(void **state)
@@ -411,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_proxy),
         cmocka_unit_test(test_links),
+        cmocka_unit_test(test_stall_of_old_connection),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_url),
     };
