@@ -54,7 +54,7 @@ static struct err *fetch_front(struct job *j, struct http *conn, struct http_fou
     struct http_range ask = range_of(j);
     ask.from = j->at = partial_size(&j->partial);
     ask.to = !j->at && in_segments(j) ? segment_of(j) : 0;
-    ask.etag = *j->partial.etag ? j->partial.etag : NULL;
+    ask.etag = job_etag(j);
     if (j->want->size && j->at == j->want->size)
         return NULL; /* it was stopped before the check */
     TRY(http_range(found, &ask, &j->way, conn, &sink));
@@ -91,6 +91,7 @@ static struct err *check(struct job *j, struct download_result *ret)
 static struct err *throw_away(struct job *j)
 {
     job_progress(j, -(int64_t)partial_size(&j->partial));
+    j->elsewhere = false;
     return partial_reset(&j->partial);
 }
 
@@ -128,34 +129,37 @@ static bool is_hosts_fault(const struct err *e)
     return err_kind(e) == ERR_UNTRUSTED;
 }
 
-static bool next_may_help(const struct err *e)
+/* What came is gone on with by the next source, since the digest tells in the end; without one nothing would. */
+static struct err *change_source(struct job *j, const char *url)
 {
-    return err_kind(e) == ERR_UNREACHABLE || err_kind(e) == ERR_UNTRUSTED;
+    if (!j->want->sha256)
+        TRY(throw_away(j));
+    j->elsewhere = j->url && partial_size(&j->partial) > 0;
+    j->url = url;
+    j->way = j->net->way;
+    if (net_is_benched(j->net, url))
+        j->way.tries = 1;
+    return NULL;
 }
 
 static struct err *from_any(struct job *j, struct download_result *ret)
 {
-    struct err *first = NULL;
-    for (size_t i = 0; i < j->want->urls->n; i++) {
-        if (!j->want->sha256) /* nothing would tell that the rest is of another file */
-            TRY(throw_away(j));
-        j->url = ret->url = j->want->urls->at[i];
-        j->way = j->net->way;
-        if (net_is_benched(j->net, j->url))
-            j->way.tries = 1;
-        struct err *e = from_source(j, ret);
-        if (!e || !next_may_help(e)) {
-            err_free(first);
+    const struct strs *urls = j->want->urls;
+    struct err *worst = NULL;
+    for (size_t i = 0; i < urls->n; i++) {
+        ret->url = urls->at[i];
+        struct err *e = change_source(j, urls->at[i]);
+        if (!e)
+            e = from_source(j, ret);
+        if (!e || !net_next_may_help(e)) {
+            err_free(worst);
             return e;
         }
         if (is_hosts_fault(e))
-            net_bench(j->net, j->url);
-        if (first)
-            err_free(e);
-        else
-            first = e;
+            net_bench(j->net, urls, i);
+        worst = net_worse(worst, e);
     }
-    return first ? first : err_new(ERR_USAGE, "%s: no source", j->want->path);
+    return worst ? worst : err_new(ERR_USAGE, "%s: no source", j->want->path);
 }
 
 struct err *download(struct download_result *ret, const struct download *d, struct net *n)
@@ -163,7 +167,7 @@ struct err *download(struct download_result *ret, const struct download *d, stru
     OWN(job_done) struct job j = {.want = d, .net = n, .partial = {.fd = -1}};
     *ret = (struct download_result){0};
     TRY(cancel_check(n->way.cancel));
-    TRY(partial_open(&j.partial, d->path, d->size, segment_of(&j)));
+    TRY(partial_open(&j.partial, d->path, d->size, segment_of(&j), d->sha256));
     ret->kept = partial_size(&j.partial);
     job_progress(&j, (int64_t)ret->kept);
     TRY(from_any(&j, ret));

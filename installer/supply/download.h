@@ -25,9 +25,9 @@ struct download_result {
 };
 
 /*
- * ERR_UNREACHABLE as http_range() says when no source gives it (the error is the first source's); ERR_UNTRUSTED
- * (E_DIGEST) when the first that gives it has other bytes; ERR_FAILED (E_SPACE and the disk's errors), ERR_REFUSED when
- * another run fetches the same file, ERR_CANCELLED. What came is kept beside `path` for the next run when it can be
- * gone on with.
+ * Of sources that fail, the error is that of net_worse(): ERR_UNTRUSTED (E_DIGEST) when one gives other bytes, else
+ * ERR_UNREACHABLE as http_range() says. What no other source can mend ends it at once: ERR_FAILED (E_SPACE and the
+ * disk's errors), ERR_REFUSED when another run fetches the same file, ERR_CANCELLED. What came is kept beside `path`
+ * for the next run when the digest is known, so that it can be gone on with.
  */
 struct err *download(struct download_result *ret, const struct download *d, struct net *n) ERR_MUST;

@@ -142,9 +142,22 @@ static char *origin_of(const char *url)
     return origin;
 }
 
-void net_bench(struct net *n, const char *url)
+/* True when a source behind the i-th is on a host that is as good as any. */
+static bool another_is_left(struct net *n, const struct strs *sources, size_t i, const char *origin)
 {
-    OWN_FREE char *origin = origin_of(url);
+    for (size_t k = i + 1; k < sources->n; k++) {
+        OWN_FREE char *other = origin_of(sources->at[k]);
+        if (!str_eq(other, origin) && !net_is_benched(n, sources->at[k]))
+            return true;
+    }
+    return false;
+}
+
+void net_bench(struct net *n, const struct strs *sources, size_t i)
+{
+    OWN_FREE char *origin = origin_of(sources->at[i]);
+    if (!another_is_left(n, sources, i, origin))
+        return;
     (void)pthread_mutex_lock(&n->mutex);
     if (origin && !strs_has(&n->benched, origin))
         err_ignore(strs_add(&n->benched, origin)); /* then it is merely tried again */
@@ -158,4 +171,23 @@ bool net_is_benched(struct net *n, const char *url)
     bool found = origin && strs_has(&n->benched, origin);
     (void)pthread_mutex_unlock(&n->mutex);
     return found;
+}
+
+/* ---- failures ---- */
+
+bool net_next_may_help(const struct err *e)
+{
+    return err_kind(e) == ERR_UNREACHABLE || err_kind(e) == ERR_UNTRUSTED || strstr(err_text(e), "E_REG_");
+}
+
+static int weight(const struct err *e)
+{
+    return !e ? 0 : err_kind(e) == ERR_UNTRUSTED ? 3 : err_kind(e) == ERR_UNREACHABLE ? 2 : 1;
+}
+
+struct err *net_worse(struct err *a, struct err *b)
+{
+    bool second = weight(b) > weight(a);
+    err_free(second ? a : b);
+    return second ? b : a;
 }

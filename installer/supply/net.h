@@ -45,6 +45,14 @@ void net_done(struct net *n);
  * named are https, mirrors may be http: the digest decides.
  */
 struct err *net_sources(struct strs *ret, struct net *n, const struct doc *urls) ERR_MUST;
-/* Remembers that the host of `url` failed: it is tried last, and once only, by who comes later. */
-void net_bench(struct net *n, const char *url);
+/*
+ * Remembers that the host of the i-th source failed: it is tried last, and once only, by who comes later. Not when no
+ * other host is left of those behind it: the only way there is keeps its patience.
+ */
+void net_bench(struct net *n, const struct strs *sources, size_t i);
 bool net_is_benched(struct net *n, const char *url);
+
+/* True for a failure that another source may not have; the disk, a limit or a cancel are the same with all. */
+bool net_next_may_help(const struct err *e);
+/* The failure to tell, of two sources: of trust before of transport before others, else the first. NULL is none. */
+struct err *net_worse(struct err *a, struct err *b) ERR_MUST;

@@ -48,9 +48,16 @@ static bool read_notes(struct partial *p, uint64_t size, uint64_t segment)
     return good;
 }
 
+static bool can_go_on(const struct partial *p)
+{
+    return p->known && *p->etag;
+}
+
 /* Not forced to the disk: after a power cut the digest tells, and the file is fetched again. */
 static struct err *write_notes(const struct partial *p)
 {
+    if (!can_go_on(p))
+        return NULL;
     OWN_BUF struct buf text = {0};
     OWN_DOC struct doc *d = doc_new_map();
     OWN_FREE char *tmp = str_fmt("%s.new", p->state);
@@ -94,15 +101,18 @@ static void forget(struct partial *p)
     p->total = p->segment = 0;
 }
 
-struct err *partial_open(struct partial *p, const char *path, uint64_t size, uint64_t segment)
+struct err *partial_open(struct partial *p, const char *path, uint64_t size, uint64_t segment, bool known)
 {
     struct stat st;
-    *p = (struct partial){
-        .fd = -1, .path = strdup(path), .part = str_fmt("%s.part", path), .state = str_fmt("%s.part.json", path)};
+    *p = (struct partial){.fd = -1,
+                          .known = known,
+                          .path = strdup(path),
+                          .part = str_fmt("%s.part", path),
+                          .state = str_fmt("%s.part.json", path)};
     if (!p->path || !p->part || !p->state)
         return err_os(ENOMEM, "%s", path);
     TRY(open_locked(p));
-    bool good = read_notes(p, size, segment) && fstat(p->fd, &st) == 0;
+    bool good = known && read_notes(p, size, segment) && fstat(p->fd, &st) == 0;
     good = good && (p->segment ? (uint64_t)st.st_size == p->total : (uint64_t)st.st_size <= p->total);
     return good ? NULL : partial_reset(p);
 }
@@ -153,21 +163,38 @@ struct err *partial_begin(struct partial *p, const struct http_found *found, uin
         if (ftruncate(p->fd, (off_t)p->total) < 0)
             return err_os(errno, "%s", p->part);
     }
-    return *p->etag ? write_notes(p) : NULL;
+    return write_notes(p);
 }
 
 struct err *partial_note(struct partial *p, size_t i)
 {
     p->have[i] = '1';
-    return *p->etag ? write_notes(p) : NULL;
+    return write_notes(p);
 }
 
+/* What has such an end beside `path`; mostly there is none. */
+static void unlink_beside(const char *path, const char *end)
+{
+    OWN_FREE char *name = str_fmt("%s%s", path, end);
+    if (name)
+        (void)unlink(name);
+}
+
+static void unlink_notes(const char *path)
+{
+    unlink_beside(path, ".part.json");
+    unlink_beside(path, ".part.json.new");
+}
+
+/* The notes go first: behind the rename, and so behind the lock, they may be another run's. */
 struct err *partial_commit(struct partial *p)
 {
     (void)fchmod(p->fd, 0644); /* as all blobs of a cache; FAT has no modes and may refuse */
-    if (fsync(p->fd) < 0 || rename(p->part, p->path) < 0)
+    if (fsync(p->fd) < 0)
         return err_os(errno, "write %s", p->path);
-    partial_clean(p->path);
+    unlink_notes(p->path);
+    if (rename(p->part, p->path) < 0)
+        return err_os(errno, "write %s", p->path);
     own_close(&p->fd);
     p->fd = -1;
     return file_sync_parent(AT_FDCWD, p->path);
@@ -175,19 +202,19 @@ struct err *partial_commit(struct partial *p)
 
 void partial_clean(const char *path)
 {
-    static const char *const ends[] = {".part", ".part.json", ".part.json.new"};
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-        OWN_FREE char *name = str_fmt("%s%s", path, ends[i]);
-        if (name)
-            (void)unlink(name); /* mostly there is none */
-    }
+    OWN_FREE char *part = str_fmt("%s.part", path);
+    OWN_FD int fd = part ? open(part, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return;
+    unlink_notes(path);
+    unlink_beside(path, ".part");
 }
 
 void partial_done(struct partial *p)
 {
-    if (p->fd >= 0 && !*p->etag) {
+    if (p->fd >= 0 && !can_go_on(p)) {
+        unlink_notes(p->path);
         (void)unlink(p->part);
-        (void)unlink(p->state);
     }
     own_close(&p->fd);
     free(p->path);

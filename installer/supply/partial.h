@@ -13,6 +13,7 @@
 struct partial {
     int fd; /* of NAME.part; locked, so that two runs do not write one file */
     char *path, *part, *state;
+    bool known;               /* its digest is: it will tell whether all bytes belong together */
     char etag[HTTP_ETAG_MAX]; /* of the file on the server; "": it cannot be gone on with */
     uint64_t total;           /* bytes of it, when there is an ETag or segments */
     uint64_t segment;         /* 0: the bytes come from front to back */
@@ -21,9 +22,10 @@ struct partial {
 
 /*
  * Opens NAME.part, or makes it, and reads what an earlier run noted. What does not fit (another size, other segments)
- * is thrown away. ERR_REFUSED when another run has it.
+ * is thrown away; all of it is when the digest is not `known`, and then nothing is left for a later run either: nobody
+ * would see that a half is of another file, or was damaged by a power cut. ERR_REFUSED when another run has it.
  */
-struct err *partial_open(struct partial *p, const char *path, uint64_t size, uint64_t segment) ERR_MUST;
+struct err *partial_open(struct partial *p, const char *path, uint64_t size, uint64_t segment, bool known) ERR_MUST;
 /* Bytes that are there from the front on; with segments: in all of them. */
 uint64_t partial_size(const struct partial *p);
 size_t partial_segments(const struct partial *p);
@@ -35,9 +37,9 @@ struct err *partial_reset(struct partial *p) ERR_MUST;
 struct err *partial_begin(struct partial *p, const struct http_found *found, uint64_t segment) ERR_MUST;
 /* Notes that the i-th segment is there. */
 struct err *partial_note(struct partial *p, size_t i) ERR_MUST;
-/* Makes it durable, gives it its name and takes the notes away. */
+/* Makes it durable, takes the notes away and gives it its name. */
 struct err *partial_commit(struct partial *p) ERR_MUST;
-/* Takes away what is beside a file that is complete. */
+/* Takes away what is beside a file that is complete, unless another run is at it. */
 void partial_clean(const char *path);
 /* Closes it. Bytes that nobody could go on with go away. */
 void partial_done(struct partial *p);

@@ -10,6 +10,11 @@ void job_done(struct job *j)
     partial_done(&j->partial);
 }
 
+const char *job_etag(const struct job *j)
+{
+    return *j->partial.etag && !j->elsewhere ? j->partial.etag : NULL;
+}
+
 void job_progress(const struct job *j, int64_t bytes)
 {
     if (j->want->progress && bytes)
@@ -43,13 +48,6 @@ struct worker {
     struct crew *crew;
     uint64_t from, at;
 };
-
-static struct err *must_be_ranges(void *self, const struct http_found *found)
-{
-    (void)self;
-    return found->ranges ? NULL
-                         : err_new(ERR_UNREACHABLE, "E_SRC_RANGE: asked for a part, the server sends the whole file");
-}
 
 static struct err *write_on(void *self, const void *p, size_t n)
 {
@@ -94,12 +92,13 @@ static void fetch_segment(struct crew *c, struct http *conn, size_t i)
 {
     const struct partial *p = &c->job->partial;
     struct worker w = {.crew = c, .from = i * p->segment, .at = i * p->segment};
-    const struct http_sink sink = {.begin = must_be_ranges, .bytes = write_on, .self = &w};
+    const struct http_sink sink = {.bytes = write_on, .self = &w};
     struct http_range ask = *c->ask;
     struct http_found found = {0};
     ask.from = w.from;
     ask.to = partial_end(p, i);
-    ask.etag = *p->etag ? p->etag : NULL;
+    ask.part = true;
+    ask.etag = job_etag(c->job);
     struct err *e = http_range(&found, &ask, &c->job->way, conn, &sink);
     if (e) /* it will be fetched from its begin again */
         job_progress(c->job, -(int64_t)(w.at - w.from));

@@ -3,6 +3,7 @@
 
 #include "http/files.h"
 #include "supply/kill.h"
+#include "supply/partial.h"
 
 #include "crypt/digest.h"
 
@@ -135,13 +136,38 @@ static void test_unknown(void **state)
     check_there(&d);
     assert_string_equal(d.got.sha256, sha256);
     assert_int_equal(d.got.size, SIZE);
-    OWN_DESK struct desk again = desk_new(); /* no digest would tell that what is there is of another file */
-    check_write(again.folder, "f.part", data + 1, 1000);
-    check_write(again.folder, "f.part.json", "{\"etag\":\"\\\"one\\\"\",\"schema\":1,\"total\":300000}", 46);
-    source(&again, "ok");
-    OK(get(&again, 0, NULL));
-    check_there(&again);
-    assert_string_equal(again.got.sha256, sha256);
+}
+
+static void leave_part(const struct desk *d, size_t n, const char *notes)
+{
+    check_write(d->folder, "f.part", data, n);
+    if (notes)
+        check_write(d->folder, "f.part.json", notes, strlen(notes));
+}
+
+/* Without a digest nothing tells that two halves are of one file: neither an earlier run's nor another source's counts.
+ */
+static void test_unknown_halves(void **state)
+{
+    (void)state;
+    NEED_FILES(files);
+    OWN_DESK struct desk d = desk_new();
+    leave_part(&d, 0, "{\"etag\":\"\\\"one\\\"\",\"schema\":1,\"total\":300000}");
+    check_write(d.folder, "f.part", data + 1, 1000);
+    d.net.way.tries = 1;
+    source(&d, "cut50000");
+    FAILS(ERR_UNREACHABLE, "E_TRUNCATED", get(&d, 0, NULL));
+    assert_int_equal(names(d.folder), 0);
+    assert_int_equal(d.got.kept, 0);
+    strs_done(&d.urls);
+    files_put(&files, "old", data + 1, SIZE - 1);
+    OWN_FREE char *old = files_url(&files, "cut50000", "old");
+    OK(strs_add(&d.urls, old));
+    source(&d, "ok");
+    OK(get(&d, 0, NULL));
+    check_there(&d);
+    assert_string_equal(d.got.sha256, sha256);
+    assert_int_equal(d.progress, SIZE);
 }
 
 /* The first source that has the right bytes wins, whatever those before it do; a bad host is asked once after that. */
@@ -181,14 +207,22 @@ static void test_no_source(void **state)
     }
 }
 
-/* ---- going on ---- */
-
-static void leave_part(const struct desk *d, size_t n, const char *notes)
+/* Of several failures the worst is told, whichever comes first. */
+static void test_worst(void **state)
 {
-    check_write(d->folder, "f.part", data, n);
-    if (notes)
-        check_write(d->folder, "f.part.json", notes, strlen(notes));
+    (void)state;
+    NEED_FILES(files);
+    for (int i = 0; i < 2; i++) {
+        OWN_DESK struct desk d = desk_new();
+        source(&d, i ? "wrong" : "nonsense");
+        source(&d, i ? "nonsense" : "wrong");
+        FAILS(ERR_UNTRUSTED, "E_DIGEST", get(&d, SIZE, sha256));
+    }
+    FAILS(ERR_UNREACHABLE, "c", net_worse(err_new(ERR_FAILED, "E_REG_AUTH"), err_new(ERR_UNREACHABLE, "c")));
+    FAILS(ERR_UNREACHABLE, "a", net_worse(err_new(ERR_UNREACHABLE, "a"), err_new(ERR_UNREACHABLE, "b")));
 }
+
+/* ---- going on ---- */
 
 static void test_resume(void **state)
 {
@@ -205,6 +239,48 @@ static void test_resume(void **state)
         OWN_FREE char *log = files_log(&files), *range = str_fmt("range=bytes=%zu- if-range=\"one\"", had);
         assert_true(had == SIZE ? !*log : strstr(log, range) != NULL);
     }
+}
+
+/* The digest will tell: what came from one source is gone on with at another, whatever ETag that has. */
+static void test_resume_elsewhere(void **state)
+{
+    (void)state;
+    NEED_FILES(files);
+    static const char notes[] =
+        "{\"etag\":\"\\\"one\\\"\",\"have\":\"11011110\",\"schema\":1,\"segment\":40000,\"total\":300000}";
+    static const char *const want[] = {"/mirror/f range=bytes=50000- if-range=- ",
+                                       "/mirror/f range=bytes=280000-299999 if-range=- "};
+    for (size_t i = 0; i < 2; i++) {
+        OWN_DESK struct desk d = desk_new();
+        d.net.way.tries = 1;
+        d.net.segment = i ? SEGMENT : 0;
+        if (i)
+            leave_part(&d, SIZE, notes);
+        source(&d, i ? "nonsense" : "cut50000");
+        source(&d, "mirror");
+        OK(get(&d, SIZE, sha256));
+        check_there(&d);
+        assert_int_equal(d.progress, SIZE);
+        OWN_FREE char *log = files_log(&files);
+        assert_non_null(strstr(log, want[i]));
+    }
+}
+
+/* What is beside a file that is there may be another run's. */
+static void test_clean(void **state)
+{
+    (void)state;
+    OWN_FOLDER char *folder = check_folder();
+    OWN_FREE char *path = check_path(folder, "f");
+    {
+        OWN(partial_done) struct partial p;
+        OK(partial_open(&p, path, SIZE, SEGMENT, true));
+        partial_clean(path);
+        assert_int_equal(names(folder), 1);
+    }
+    check_write(folder, "f.part", "x", 1);
+    partial_clean(path);
+    assert_int_equal(names(folder), 0);
 }
 
 /* What an earlier run left is of another version, is damaged, or has notes that cannot be. */
@@ -417,10 +493,12 @@ static void test_order(void **state)
     assert_int_equal(first.n, ARRAY_LEN(want));
     for (size_t i = 0; i < first.n; i++)
         assert_string_equal(first.at[i], want[i]);
-    net_bench(&n, "http://m1.example/other");
+    net_bench(&n, &first, 0);
     OK(net_sources(&second, &n, urls));
     assert_string_equal(second.at[0], want[1]);
     assert_string_equal(second.at[3], want[0]);
+    net_bench(&n, &second, 2); /* behind it is none but a benched one */
+    assert_false(net_is_benched(&n, want[3]));
     net_done(&n);
 }
 
@@ -430,6 +508,9 @@ static void test_benched(void **state)
     NEED_FILES(files);
     OWN_DESK struct desk d = desk_new();
     OK(strs_add(&d.urls, "http://127.0.0.1:1/f"));
+    FAILS(ERR_UNREACHABLE, "E_SRC_CONNECT", get(&d, SIZE, sha256));
+    assert_false(net_is_benched(&d.net, "http://127.0.0.1:1/g")); /* there is no other */
+    source(&d, "nonsense");
     FAILS(ERR_UNREACHABLE, "E_SRC_CONNECT", get(&d, SIZE, sha256));
     assert_true(net_is_benched(&d.net, "http://127.0.0.1:1/g"));
     strs_done(&d.urls);
@@ -441,11 +522,24 @@ static void test_benched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),         cmocka_unit_test(test_unknown),  cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_no_source),     cmocka_unit_test(test_resume),   cmocka_unit_test(test_resume_in_vain),
-        cmocka_unit_test(test_changes),       cmocka_unit_test(test_segments), cmocka_unit_test(test_segments_resume),
-        cmocka_unit_test(test_segments_fail), cmocka_unit_test(test_killed),   cmocka_unit_test(test_options),
-        cmocka_unit_test(test_order),         cmocka_unit_test(test_benched),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_unknown_halves),
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_no_source),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_resume_elsewhere),
+        cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_worst),
+        cmocka_unit_test(test_resume_in_vain),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_segments_resume),
+        cmocka_unit_test(test_segments_fail),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_benched),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
