@@ -28,12 +28,12 @@ static bool is_one_of(const char *s, const char *const words[], size_t n)
     return false;
 }
 
-static bool is_index(const char *type)
+bool oci_is_index(const char *type)
 {
     return is_one_of(type, (const char *const[]){MEDIA_INDEX, MEDIA_DOCKER_INDEX}, 2);
 }
 
-static bool is_manifest(const char *type)
+bool oci_is_manifest(const char *type)
 {
     return is_one_of(type, (const char *const[]){MEDIA_MANIFEST, MEDIA_DOCKER_MANIFEST}, 2);
 }
@@ -43,7 +43,7 @@ static bool is_image_config(const char *type)
     return is_one_of(type, (const char *const[]){MEDIA_CONFIG, MEDIA_DOCKER_CONFIG}, 2);
 }
 
-static bool is_layer(const char *type)
+bool oci_is_layer(const char *type)
 {
     static const char *const types[] = {
         "application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -55,6 +55,29 @@ static bool is_layer(const char *type)
 static bool is_artifact_layer(const char *type)
 {
     return is_one_of(type, (const char *const[]){MEDIA_PACKAGE, MEDIA_DEFINITION, MEDIA_FILE, MEDIA_SBOM}, 4);
+}
+
+/* ---- platforms ---- */
+
+bool oci_is_for(const struct doc *d, const char *platform)
+{
+    char text[128];
+    const char *os = doc_text(d, "os"), *arch = doc_text(d, "architecture"), *variant = doc_text(d, "variant");
+    const char *usual = str_eq(arch, "arm64") ? "v8" : "v1";
+    (void)snprintf(text, sizeof text, "%s/%s", or_mark(os), or_mark(arch));
+    if (!variant || !*variant || str_eq(variant, usual))
+        if (str_eq(text, platform))
+            return true;
+    (void)snprintf(text, sizeof text, "%s/%s/%s", or_mark(os), or_mark(arch), or_mark(variant));
+    return str_eq(text, platform);
+}
+
+const struct doc *oci_choose(const struct doc *index, const char *platform)
+{
+    DOC_EACH (v, doc_get(index, "manifests"))
+        if (oci_is_for(doc_get(v, "platform"), platform))
+            return v;
+    return NULL;
 }
 
 /* ---- descriptors ---- */
@@ -96,23 +119,19 @@ static struct err *enter(struct doc **ret_doc, const struct closure *c, const st
     return e ? err_as(err_wrap(e, "E_OCI"), ERR_UNTRUSTED) : NULL;
 }
 
-/* "os/architecture[/variant]" is one of the release's, with or without the variant. */
-static bool platform_fits(const struct doc *platforms, const struct doc *d)
+static bool is_for_any(const struct doc *d, const struct doc *platforms)
 {
-    char text[128];
-    const char *os = doc_text(d, "os"), *arch = doc_text(d, "architecture"), *variant = doc_text(d, "variant");
-    (void)snprintf(text, sizeof text, "%s/%s", or_mark(os), or_mark(arch));
-    if (doc_list_has(platforms, text) || !variant)
-        return doc_list_has(platforms, text);
-    (void)snprintf(text, sizeof text, "%s/%s/%s", or_mark(os), or_mark(arch), variant);
-    return doc_list_has(platforms, text);
+    DOC_EACH (v, platforms)
+        if (oci_is_for(d, v->text))
+            return true;
+    return false;
 }
 
 static struct err *walk_config(const struct closure *c, const struct doc *d)
 {
     OWN_DOC struct doc *config = NULL;
     TRY(enter(&config, c, d));
-    if (!platform_fits(c->blobs->platforms, config))
+    if (!is_for_any(config, c->blobs->platforms))
         return err_new(ERR_UNTRUSTED, "E_PLATFORM: config %s is for %s/%s", doc_text(d, "digest"),
                        or_mark(doc_text(config, "os")), or_mark(doc_text(config, "architecture")));
     return NULL;
@@ -137,7 +156,7 @@ static struct err *walk_manifest(const struct closure *c, const struct doc *mani
     const char *type = doc_text(config, "mediaType");
     if (is_image_config(type)) {
         TRY(walk_config(c, config));
-        return walk_layers(c, doc_get(manifest, "layers"), is_layer);
+        return walk_layers(c, doc_get(manifest, "layers"), oci_is_layer);
     }
     if (!str_eq(type, MEDIA_EMPTY) || !doc_text(manifest, "artifactType"))
         return err_new(ERR_UNTRUSTED, "E_OCI: neither an image nor an artifact (config of type %s)", or_mark(type));
@@ -147,19 +166,26 @@ static struct err *walk_manifest(const struct closure *c, const struct doc *mani
 
 static struct err *walk_node(const struct closure *c, const struct doc *d, int depth);
 
-/* Children for other platforms than the release's may be left out; they keep the index's digest what it is. */
+static bool is_there(const struct closure *c, const struct doc *d)
+{
+    uint64_t size;
+    const char *hex = format_hex(doc_text(d, "digest"));
+    return hex && c->blobs->size(c->blobs->self, hex, &size);
+}
+
+/* Children that no platform of the release takes may be left out; they keep the index's digest what it is. */
 static struct err *walk_children(const struct closure *c, const struct doc *index, int depth)
 {
     const struct doc *list = doc_get(index, "manifests");
     if (!list || list->kind != DOC_LIST)
         return err_new(ERR_UNTRUSTED, "E_OCI: an index without manifests");
-    DOC_EACH (v, list) {
-        const char *hex = format_hex(doc_text(v, "digest"));
-        const struct doc *platform = doc_get(v, "platform");
-        bool optional = platform && !platform_fits(c->blobs->platforms, platform);
-        uint64_t size;
-        if (!optional || (hex && c->blobs->size(c->blobs->self, hex, &size)))
+    DOC_EACH (v, list)
+        if (!doc_get(v, "platform") || is_there(c, v))
             TRY(walk_node(c, v, depth + 1));
+    DOC_EACH (platform, c->blobs->platforms) {
+        const struct doc *v = oci_choose(index, platform->text);
+        if (v && !is_there(c, v))
+            TRY(walk_node(c, v, depth + 1)); /* which says what is missing */
     }
     return NULL;
 }
@@ -170,7 +196,7 @@ static struct err *walk_node(const struct closure *c, const struct doc *d, int d
     const char *type = doc_text(d, "mediaType");
     if (depth > FORMAT_OCI_DEPTH_MAX)
         return err_new(ERR_UNTRUSTED, "E_OCI: more than %d indexes inside one another", FORMAT_OCI_DEPTH_MAX);
-    if (!is_index(type) && !is_manifest(type))
+    if (!oci_is_index(type) && !oci_is_manifest(type))
         return err_new(ERR_UNTRUSTED, "E_OCI: %s is of type %s", or_mark(doc_text(d, "digest")), or_mark(type));
     TRY(enter(&node, c, d));
     if (doc_int(node, "schemaVersion", 0) != 2)
@@ -179,7 +205,7 @@ static struct err *walk_node(const struct closure *c, const struct doc *d, int d
     if (own && !str_eq(own, type))
         return err_new(ERR_UNTRUSTED, "E_OCI: %s is of type %s, its descriptor says %s", doc_text(d, "digest"), own,
                        type);
-    struct err *bad = is_index(type) ? walk_children(c, node, depth) : walk_manifest(c, node);
+    struct err *bad = oci_is_index(type) ? walk_children(c, node, depth) : walk_manifest(c, node);
     return err_wrap(bad, "%s", doc_text(d, "digest"));
 }
 

@@ -5,6 +5,19 @@
 #pragma once
 #include "bundle/bundle.h"
 
+/* Media types of Docker and of OCI alike; NULL is none. */
+bool oci_is_index(const char *type);
+bool oci_is_manifest(const char *type);
+bool oci_is_layer(const char *type);
+/*
+ * True when every machine of `platform` ("linux/amd64") runs what `d` is for: `os`, `architecture` and `variant` of a
+ * config, or of a descriptor's `platform`. The variant is absent or the usual one (v8 of arm64, else v1), unless
+ * `platform` names it.
+ */
+bool oci_is_for(const struct doc *d, const char *platform);
+/* The descriptor in an index that a machine of the platform takes: the first that is for it, or NULL. Borrowed. */
+const struct doc *oci_choose(const struct doc *index, const char *platform);
+
 /* Where a walk finds blobs: a bundle, or what is to become one. */
 struct oci_blobs {
     const void *self;

@@ -5,6 +5,7 @@
 #include "pack/member.h"
 #include "supply/download.h"
 #include "supply/lock.h"
+#include "supply/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,18 +17,6 @@ char *cache_path(const char *cache, const char *hex)
     return str_fmt("%s/blobs/sha256/%s", cache, hex);
 }
 
-bool cache_has(const char *cache, const char *hex, uint64_t size)
-{
-    char have[DIGEST_HEX];
-    uint64_t bytes = 0;
-    OWN_FREE char *path = cache_path(cache, hex);
-    OWN_FD int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-    struct err *e = fd < 0 ? NULL : digest_fd(have, fd, &bytes);
-    bool same = fd >= 0 && !e && bytes == size && strcmp(have, hex) == 0;
-    err_ignore(e);
-    return same;
-}
-
 /* A folder of the cache, made when it is missing. */
 static struct err *folder(const char *cache, const char *name)
 {
@@ -35,12 +24,45 @@ static struct err *folder(const char *cache, const char *name)
     return path ? file_mkdirs(AT_FDCWD, path, 0755) : err_os(ENOMEM, "cache");
 }
 
+struct err *cache_make(const char *cache)
+{
+    return folder(cache, "blobs/sha256");
+}
+
+struct err *cache_space(const char *cache, uint64_t bytes)
+{
+    OWN_FD int fd = open(cache, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_os(errno, "%s", cache);
+    return err_hint(output_space(fd, cache, bytes), "make room, or choose another folder: --cache");
+}
+
+struct err *cache_has(bool *ret, const char *cache, const char *hex, uint64_t size)
+{
+    char have[DIGEST_HEX];
+    struct stat st;
+    OWN_FREE char *path = cache_path(cache, hex);
+    *ret = false;
+    if (!path)
+        return err_os(ENOMEM, "cache");
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        return NULL;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_os(errno, "%s", path);
+    if ((uint64_t)st.st_size != size)
+        return NULL;
+    TRY_CTX(digest_fd(have, fd, NULL), "%s", path);
+    *ret = strcmp(have, hex) == 0;
+    return NULL;
+}
+
 struct err *cache_put(const char *cache, const char *hex, const void *p, size_t n)
 {
     OWN_FREE char *path = cache_path(cache, hex);
     if (!path)
         return err_os(ENOMEM, "cache");
-    TRY(folder(cache, "blobs/sha256"));
+    TRY(cache_make(cache));
     return file_replace(AT_FDCWD, path, p, n, 0644);
 }
 
@@ -50,7 +72,7 @@ static struct err *adopt(const char *cache, const char *tmp, const char *hex)
     OWN_FREE char *path = cache_path(cache, hex);
     if (!path)
         return err_os(ENOMEM, "cache");
-    TRY(folder(cache, "blobs/sha256"));
+    TRY(cache_make(cache));
     if (rename(tmp, path) < 0)
         return err_os(errno, "%s", path);
     return file_sync_parent(AT_FDCWD, path);
@@ -103,30 +125,32 @@ struct err *cache_download(struct payload *ret, const char *cache, const char *u
 
 /* ---- out of an archive ---- */
 
-static struct err *extract_to(struct payload *ret, int fd, const char *archive, const char *member)
+static struct err *extract_to(struct payload *ret, int fd, const char *archive, const char *member, uint64_t max)
 {
     OWN_FD int in = open(archive, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (in < 0)
         return err_os(errno, "open %s", archive);
-    TRY(member_extract(in, member, (uint64_t)LOCK_SIZE_MAX, fd));
-    if (lseek(fd, 0, SEEK_SET) < 0 || fchmod(fd, 0644) < 0 || fsync(fd) < 0)
-        return err_os(errno, "write %s", member);
+    TRY(member_extract(in, member, max, fd));
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return err_os(errno, "read %s", member);
     return digest_fd(ret->sha256, fd, &ret->size);
 }
 
-struct err *cache_extract(struct payload *ret, const char *cache, const char *archive, const char *member)
+/* Until its digest is known it has the name of this process, where it needs one. */
+struct err *cache_extract(struct payload *ret, const char *cache, const char *archive, const char *member,
+                          const struct payload *want)
 {
-    OWN_FREE char *from = cache_path(cache, archive), *tmp = str_fmt("%s/tmp/member.XXXXXX", cache);
+    OWN_OUTPUT struct output out = {.fd = -1};
+    OWN_FREE char *from = cache_path(cache, archive), *tmp = str_fmt("%s/tmp/member.%d", cache, (int)getpid());
     if (!from || !tmp)
         return err_os(ENOMEM, "cache");
     TRY(folder(cache, "tmp"));
-    OWN_FD int fd = mkostemp(tmp, O_CLOEXEC);
-    if (fd < 0)
-        return err_os(errno, "create %s", tmp);
-    struct err *e = extract_to(ret, fd, from, member);
-    if (!e)
-        e = adopt(cache, tmp, ret->sha256);
-    if (e)
-        (void)unlink(tmp);
-    return e;
+    TRY(output_open(&out, tmp, want ? want->size : 0));
+    TRY(extract_to(ret, out.fd, from, member, want ? want->size : (uint64_t)LOCK_SIZE_MAX));
+    if (want && strcmp(ret->sha256, want->sha256) != 0)
+        return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: sha256 is %s, wanted %s", ret->sha256, want->sha256),
+                        "the lock does not fit its own archive: make it again");
+    free(out.path);
+    out.path = cache_path(cache, ret->sha256);
+    return out.path ? output_commit(&out) : err_os(ENOMEM, "cache");
 }

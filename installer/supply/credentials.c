@@ -11,7 +11,7 @@
 enum {
     FILE_MAX = 1 << 20,
     VALUE_MAX = 8192,   /* of a header, a name, a password, a token */
-    TOKEN_SECONDS = 60, /* how long one holds when nobody says (distribution's token specification) */
+    TOKEN_SECONDS = 60, /* how long one holds at least, whoever says less (distribution's token specification) */
     TOKEN_SECONDS_MAX = 86400,
 };
 
@@ -201,6 +201,6 @@ struct err *challenge_token(struct buf *out, int64_t *ret_seconds, const struct 
         err_free(e); /* its words could show a part of the token */
         return err_new(ERR_FAILED, "E_REG_AUTH: the answer to the login has no token");
     }
-    *ret_seconds = seconds < 0 || seconds > TOKEN_SECONDS_MAX ? TOKEN_SECONDS : seconds;
+    *ret_seconds = seconds < TOKEN_SECONDS || seconds > TOKEN_SECONDS_MAX ? TOKEN_SECONDS : seconds;
     return buf_fmt(out, "Bearer %s", token);
 }

@@ -1,12 +1,10 @@
 #include "supply/fetch.h"
 
 #include "base/file.h"
-#include "crypt/digest.h"
-#include "pack/member.h"
+#include "supply/cache.h"
 #include "supply/download.h"
 #include "supply/fetch_list.h"
 #include "supply/lock.h"
-#include "supply/output.h"
 #include "supply/registry.h"
 
 #include <errno.h>
@@ -25,7 +23,7 @@ struct run {
     size_t next;
     uint64_t done, had; /* bytes in all, and those of them that did not come from the net */
     size_t failures;
-    struct err *failure; /* the first, but one of trust goes before one of transport */
+    struct err *failure; /* the one to tell: net_worse() */
     struct doc *files;   /* borrowed from the result */
 };
 
@@ -68,13 +66,8 @@ static void settle(struct run *r, const struct fetch_item *item, struct err *e)
         r->says(r->self, FETCH_FAILED, id, err_text(e), 0, 0);
     (void)pthread_mutex_lock(&r->mutex);
     r->failures += e != NULL;
-    bool worse = e && r->failure && err_kind(e) == ERR_UNTRUSTED && err_kind(r->failure) != ERR_UNTRUSTED;
-    if (e && (!r->failure || worse)) {
-        err_free(r->failure);
-        r->failure = TAKE(e);
-    }
+    r->failure = net_worse(r->failure, e);
     (void)pthread_mutex_unlock(&r->mutex);
-    err_free(e);
 }
 
 static void note_file(struct run *r, const struct fetch_item *item, const char *from, uint64_t kept)
@@ -148,29 +141,12 @@ static void fetch_all(struct run *r)
 
 /* ---- files out of archives ---- */
 
-static struct err *check_member(const struct fetch_item *item, int fd)
+static struct err *extract(struct run *r, const struct fetch_item *item, const struct doc *archive)
 {
-    char hex[DIGEST_HEX];
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return err_os(errno, "%s", item->path);
-    TRY(digest_fd(hex, fd, NULL));
-    if (str_eq(hex, fetch_sha256(item)))
-        return NULL;
-    return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: sha256 is %s, wanted %s", hex, fetch_sha256(item)),
-                    "the lock does not fit its own archive: make it again");
-}
-
-static struct err *extract(struct run *r, const struct fetch_item *item, const char *archive)
-{
-    OWN_OUTPUT struct output out = {.fd = -1};
-    OWN_FD int in = open(archive, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (in < 0)
-        return err_os(errno, "%s", archive);
-    TRY(output_open(&out, item->path, fetch_size(item)));
-    TRY(member_extract(in, doc_text(item->entry, "from.member"), fetch_size(item), out.fd));
-    TRY(check_member(item, out.fd));
-    TRY(output_commit(&out));
-    progress(&(struct mark){.run = r, .item = item, .total = fetch_size(item)}, (int64_t)fetch_size(item));
+    struct payload got, want = {.size = fetch_size(item)};
+    (void)snprintf(want.sha256, sizeof want.sha256, "%s", fetch_sha256(item));
+    TRY(cache_extract(&got, r->opts->cache, doc_text(archive, "sha256"), doc_text(item->entry, "from.member"), &want));
+    progress(&(struct mark){.run = r, .item = item, .total = want.size}, (int64_t)want.size);
     note_file(r, item, doc_text(item->entry, "from.archive"), 0);
     return NULL;
 }
@@ -182,23 +158,25 @@ static struct err *extract_all(struct run *r, const struct doc *lock)
         if (item->how != FETCH_EXTRACT)
             continue;
         const struct doc *archive = lock_entry(lock, doc_text(item->entry, "from.archive"));
-        OWN_FREE char *path = str_fmt("%s/blobs/sha256/%s", r->opts->cache, doc_text(archive, "sha256"));
+        OWN_FREE char *path = cache_path(r->opts->cache, doc_text(archive, "sha256"));
         TRY(cancel_check(r->opts->net->way.cancel));
         if (path && file_exists(AT_FDCWD, path)) /* else its own failure is known already */
-            settle(r, item, extract(r, item, path));
+            settle(r, item, extract(r, item, archive));
     }
     return NULL;
 }
 
 /* ---- images ---- */
 
-/* Only now is known how much an image has. */
+/* Only now is known how much an image has. What came from a source before this one does not count: it is there now. */
 static void on_sum(void *self, uint64_t bytes)
 {
     struct mark *m = self;
-    m->total = bytes;
     (void)pthread_mutex_lock(&m->run->mutex);
-    m->run->list.bytes += bytes;
+    m->run->list.bytes += bytes - m->total;
+    m->run->done -= m->done;
+    m->total = bytes;
+    m->done = 0;
     (void)pthread_mutex_unlock(&m->run->mutex);
 }
 
@@ -207,7 +185,7 @@ static struct err *pull(struct run *r, struct registry *registry, const struct f
 {
     struct mark mark = {.run = r, .item = item};
     struct registry_image image;
-    struct err *last = NULL;
+    struct err *worst = NULL;
     DOC_EACH (url, doc_get(item->entry, "urls")) {
         const struct registry_pull want = {.ref = url->text,
                                            .platform = doc_text(item->entry, "platform"),
@@ -218,14 +196,15 @@ static struct err *pull(struct run *r, struct registry *registry, const struct f
                                            .progress = progress,
                                            .self = &mark};
         struct err *e = registry_pull(&image, registry, &want);
-        err_free(TAKE(last));
         if (!e)
             note_file(r, item, url->text, 0);
-        if (!e || err_kind(e) == ERR_CANCELLED)
+        if (!e || !net_next_may_help(e)) {
+            err_free(worst);
             return e;
-        last = e;
+        }
+        worst = net_worse(worst, e);
     }
-    return last;
+    return worst;
 }
 
 static struct err *pull_all(struct run *r)
@@ -279,24 +258,13 @@ static struct err *outcome(struct run *r, const struct doc *result)
                     "they are made here: scripts/payloads --profile NAME");
 }
 
-static struct err *check_space(const struct run *r, const char *folder)
-{
-    OWN_FD int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_os(errno, "%s", folder);
-    return err_hint(output_space(fd, r->opts->cache, r->list.bytes), "make room, or choose another folder: --cache");
-}
-
 static struct err *fetch(struct run *r, const struct doc *lock, struct doc *result)
 {
-    OWN_FREE char *folder = str_fmt("%s/blobs/sha256", r->opts->cache);
-    if (!folder)
-        return err_os(ENOMEM, "%s", r->opts->cache);
-    TRY_CTX(file_mkdirs(AT_FDCWD, folder, 0755), "cache");
+    TRY_CTX(cache_make(r->opts->cache), "cache");
     TRY(fetch_list_make(&r->list, lock, r->opts, r->says, r->self));
     list_missing(result, r);
     r->files = doc_set(result, "files", doc_new_list());
-    TRY(check_space(r, folder));
+    TRY(cache_space(r->opts->cache, r->list.room));
     fetch_all(r);
     TRY(extract_all(r, lock));
     TRY(pull_all(r));

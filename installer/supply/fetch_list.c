@@ -2,13 +2,12 @@
 
 #include "base/file.h"
 #include "bundle/format.h"
-#include "crypt/digest.h"
+#include "supply/cache.h"
 #include "supply/partial.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 const char *fetch_id(const struct fetch_item *item)
 {
@@ -25,40 +24,20 @@ const char *fetch_sha256(const struct fetch_item *item)
     return doc_text(item->entry, "sha256");
 }
 
-/* True into *ret when the file is there with these bytes. What is damaged counts as missing. */
-static struct err *has_bytes(bool *ret, const char *path, uint64_t size, const char *sha256)
-{
-    char hex[DIGEST_HEX];
-    struct stat st;
-    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    *ret = false;
-    if (fd < 0 && errno == ENOENT)
-        return NULL;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_os(errno, "%s", path);
-    if ((uint64_t)st.st_size != size)
-        return NULL;
-    TRY_CTX(digest_fd(hex, fd, NULL), "%s", path);
-    *ret = str_eq(hex, sha256);
-    return NULL;
-}
-
 /* ---- images ---- */
 
 static struct err *has_blob(bool *ret, const char *cache, const struct doc *descriptor)
 {
     const char *hex = format_hex(doc_text(descriptor, "digest"));
-    OWN_FREE char *path = hex ? str_fmt("%s/blobs/sha256/%s", cache, hex) : NULL;
     *ret = false;
-    return path ? has_bytes(ret, path, (uint64_t)doc_int(descriptor, "size", 0), hex) : NULL;
+    return hex ? cache_has(ret, cache, hex, (uint64_t)doc_int(descriptor, "size", 0)) : NULL;
 }
 
 static struct err *has_index(bool *ret, const char *cache, const struct doc *entry)
 {
     const char *hex = doc_text(entry, "index.sha256");
-    OWN_FREE char *path = hex ? str_fmt("%s/blobs/sha256/%s", cache, hex) : NULL;
     *ret = !hex;
-    return path ? has_bytes(ret, path, (uint64_t)doc_int(entry, "index.size", 0), hex) : NULL;
+    return hex ? cache_has(ret, cache, hex, (uint64_t)doc_int(entry, "index.size", 0)) : NULL;
 }
 
 /* The manifest is there; are its config and layers, and the index it stands in? */
@@ -96,16 +75,24 @@ static bool is_listed(const struct fetch_list *l, const struct fetch_item *item)
     return false;
 }
 
+static void count(struct fetch_list *l, const struct fetch_item *item)
+{
+    bool counts = item->how == FETCH_DOWNLOAD || item->how == FETCH_EXTRACT;
+    uint64_t bytes = counts ? fetch_size(item) : 0, half = item->how == FETCH_DOWNLOAD ? partial_room(item->path) : 0;
+    l->bytes += bytes;
+    l->room += bytes - (half < bytes ? half : bytes);
+}
+
 static struct err *look(struct fetch_list *l, struct fetch_item *item, const char *cache)
 {
     bool there = false;
-    TRY(has_bytes(&there, item->path, fetch_size(item), fetch_sha256(item)));
+    TRY(cache_has(&there, cache, fetch_sha256(item), fetch_size(item)));
     if (there)
         partial_clean(item->path); /* left by a run that was killed at its very end */
     if (there && str_eq(doc_text(item->entry, "kind"), "oci"))
         TRY(image_is_whole(&there, item, cache));
-    item->how = there || is_listed(l, item) ? FETCH_PRESENT : how_to_get(item->entry);
-    l->bytes += item->how == FETCH_DOWNLOAD || item->how == FETCH_EXTRACT ? fetch_size(item) : 0;
+    item->how = there ? FETCH_PRESENT : is_listed(l, item) ? FETCH_TWIN : how_to_get(item->entry);
+    count(l, item);
     return NULL;
 }
 
@@ -122,7 +109,7 @@ struct err *fetch_list_make(struct fetch_list *ret, const struct doc *lock, cons
     DOC_EACH (v, entries) {
         struct fetch_item *item = &ret->at[ret->n++];
         *item = (struct fetch_item){.entry = v};
-        item->path = str_fmt("%s/blobs/sha256/%s", o->cache, fetch_sha256(item));
+        item->path = cache_path(o->cache, fetch_sha256(item));
         if (!item->path)
             return err_os(ENOMEM, "%s", o->lock);
         TRY(cancel_check(o->net->way.cancel));

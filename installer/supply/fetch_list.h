@@ -3,7 +3,8 @@
 #include "supply/fetch.h"
 
 enum fetch_how {
-    FETCH_PRESENT,  /* nothing to do, or another entry has the same bytes */
+    FETCH_PRESENT,  /* nothing to do */
+    FETCH_TWIN,     /* another entry has the same bytes: they are fetched once */
     FETCH_DOWNLOAD, /* it has addresses */
     FETCH_EXTRACT,  /* out of an archive of the lock */
     FETCH_IMAGE,    /* out of a registry */
@@ -19,7 +20,8 @@ struct fetch_item {
 struct fetch_list {
     struct fetch_item *at;
     size_t n;
-    uint64_t bytes; /* to be fetched */
+    uint64_t bytes; /* to be fetched; of images, whose size nobody knows yet, none */
+    uint64_t room;  /* that they need on the disk: halves are there already */
 };
 
 /* Looks into the cache; bytes that are there are read through their digests. ERR_CANCELLED. */

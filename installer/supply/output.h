@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 struct output {
-    int fd; /* to write to */
-    char *path;
-    char *tmp; /* by which it can be read meanwhile */
+    int fd;     /* to write to */
+    char *path; /* another one of its file system may be put in its place until output_commit() */
+    char *tmp;  /* by which it can be read meanwhile */
     bool named;
 };
 

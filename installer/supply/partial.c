@@ -139,6 +139,13 @@ uint64_t partial_size(const struct partial *p)
     return n;
 }
 
+uint64_t partial_room(const char *path)
+{
+    struct stat st;
+    OWN_FREE char *part = str_fmt("%s.part", path);
+    return part && lstat(part, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
 struct err *partial_reset(struct partial *p)
 {
     forget(p);

@@ -28,6 +28,8 @@ struct partial {
 struct err *partial_open(struct partial *p, const char *path, uint64_t size, uint64_t segment, bool known) ERR_MUST;
 /* Bytes that are there from the front on; with segments: in all of them. */
 uint64_t partial_size(const struct partial *p);
+/* What the half of `path` that an earlier run left takes of the disk, in bytes. */
+uint64_t partial_room(const char *path);
 size_t partial_segments(const struct partial *p);
 /* The end of the i-th segment; its begin is i times `segment`. */
 uint64_t partial_end(const struct partial *p, size_t i);

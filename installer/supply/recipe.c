@@ -5,6 +5,7 @@
 #include "bundle/format.h"
 #include "pack/tree.h"
 #include "pack/ustar.h"
+#include "supply/cache.h"
 #include "supply/license.h"
 #include "supply/lock.h"
 
@@ -55,7 +56,7 @@ struct err *recipe_locked(const struct doc **ret, const struct recipe *r, const 
 
 char *recipe_blob(const struct recipe *r, const char *hex)
 {
-    return str_fmt("%s/blobs/sha256/%s", r->opts->cache, hex);
+    return cache_path(r->opts->cache, hex);
 }
 
 /* ---- components ---- */

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "bundle/format.h"
+#include "bundle/oci.h"
 #include "crypt/digest.h"
 #include "supply/cache.h"
 #include "supply/download.h"
@@ -11,14 +12,9 @@
 #include <fcntl.h>
 #include <string.h>
 
-static const char accepted[] = MEDIA_INDEX ", " MEDIA_MANIFEST ", " MEDIA_DOCKER_INDEX ", " MEDIA_DOCKER_MANIFEST;
-static const char *const layer_types[] = {
-    "application/vnd.oci.image.layer.v1.tar",
-    "application/vnd.oci.image.layer.v1.tar+gzip",
-    "application/vnd.oci.image.layer.v1.tar+zstd",
-    "application/vnd.docker.image.rootfs.diff.tar.gzip",
-};
+enum { LOGINS_MAX = 5 };
 
+static const char accepted[] = MEDIA_INDEX ", " MEDIA_MANIFEST ", " MEDIA_DOCKER_INDEX ", " MEDIA_DOCKER_MANIFEST;
 /* A pull from one site. */
 struct pull {
     const struct registry_pull *want;
@@ -81,16 +77,6 @@ static const char *type_of(const struct node *n)
     return own ? own : n->reply.type;
 }
 
-static bool is_index(const struct node *n)
-{
-    return str_eq(type_of(n), MEDIA_INDEX) || str_eq(type_of(n), MEDIA_DOCKER_INDEX);
-}
-
-static bool is_manifest(const struct node *n)
-{
-    return str_eq(type_of(n), MEDIA_MANIFEST) || str_eq(type_of(n), MEDIA_DOCKER_MANIFEST);
-}
-
 /* ---- descriptors ---- */
 
 static struct err *check_descriptor(const struct doc *d, const char *what)
@@ -113,32 +99,20 @@ static struct err *check_size(const struct doc *d, const struct node *n)
 static struct err *check_layer(const struct doc *d)
 {
     TRY(check_descriptor(d, "a layer"));
-    for (size_t i = 0; i < ARRAY_LEN(layer_types); i++)
-        if (str_eq(doc_text(d, "mediaType"), layer_types[i]))
-            return NULL;
+    if (oci_is_layer(doc_text(d, "mediaType")))
+        return NULL;
     return err_new(ERR_UNTRUSTED, "E_OCI: a layer of an unknown or foreign type");
-}
-
-/* Variants that every machine of that architecture runs. */
-static bool is_platform(const struct doc *d, const char *platform)
-{
-    const char *os = doc_text(d, "os"), *arch = doc_text(d, "architecture"), *variant = doc_text(d, "variant");
-    size_t n = os ? strlen(os) : 0;
-    const char *usual = str_eq(arch, "arm64") ? "v8" : "v1";
-    return os && arch && strncmp(platform, os, n) == 0 && platform[n] == '/' && strcmp(platform + n + 1, arch) == 0 &&
-           (!variant || !*variant || strcmp(variant, usual) == 0);
 }
 
 /* The image for the platform: the first, if there are more. */
 static struct err *choose(const struct doc **ret, const struct node *index, const char *platform)
 {
     OWN_BUF struct buf has = {.max = 400};
+    *ret = oci_choose(index->doc, platform);
+    if (*ret)
+        return check_descriptor(*ret, "an image of the index");
     DOC_EACH (v, doc_get(index->doc, "manifests")) {
         const struct doc *p = doc_get(v, "platform");
-        if (is_platform(p, platform)) {
-            *ret = v;
-            return check_descriptor(v, "an image of the index");
-        }
         if (doc_text(p, "os") && doc_text(p, "architecture"))
             err_ignore(buf_fmt(&has, "%s%s/%s", has.len ? ", " : "", doc_text(p, "os"), doc_text(p, "architecture")));
     }
@@ -148,42 +122,61 @@ static struct err *choose(const struct doc **ret, const struct node *index, cons
 
 /* ---- layers ---- */
 
-static uint64_t sum_of(const struct doc *layers)
+/* All bytes of the layers, or those of layers that are not there. */
+static uint64_t sum_of(const struct doc *layers, const char *missing_in)
 {
     uint64_t sum = 0;
-    DOC_EACH (v, layers)
-        sum += (uint64_t)doc_int(v, "size", 0);
+    DOC_EACH (v, layers) {
+        OWN_FREE char *path = missing_in ? cache_path(missing_in, format_hex(doc_text(v, "digest"))) : NULL;
+        sum += path && file_exists(AT_FDCWD, path) ? 0 : (uint64_t)doc_int(v, "size", 0);
+    }
     return sum;
+}
+
+/* What to log in with; a login that has run out is renewed by asking for the manifest. */
+static struct err *current_login(const char **ret, const struct pull *p, const char *manifest)
+{
+    OWN_NODE struct node again = {0};
+    if (!registry_grant(ret, p->r, &p->site))
+        return NULL;
+    TRY(get_node(&again, p, "manifests", manifest));
+    (void)registry_grant(ret, p->r, &p->site);
+    return NULL;
+}
+
+/* A login may run out while a large layer comes over a bad link: with another one it is gone on with. */
+static struct err *download_layer(const struct pull *p, struct download *d, const char *manifest)
+{
+    struct download_result result;
+    for (int logins = 1;; logins++) {
+        TRY(current_login(&d->authorization, p, manifest));
+        struct err *e = download(&result, d, p->r->net);
+        bool ended = e && d->authorization && strstr(err_text(e), "E_SRC_HTTP: the server says 401");
+        if (!ended || logins == LOGINS_MAX)
+            return e;
+        err_free(e);
+        registry_expire(p->r, &p->site);
+    }
 }
 
 static struct err *get_layer(const struct pull *p, const struct doc *d, const char *manifest)
 {
-    const char *hex = format_hex(doc_text(d, "digest")), *login = NULL;
+    const char *hex = format_hex(doc_text(d, "digest"));
     uint64_t size = (uint64_t)doc_int(d, "size", 0);
     OWN_FREE char *path = cache_path(p->want->cache, hex), *url = str_fmt("%s/blobs/sha256:%s", p->site.base, hex);
     OWN_STRS struct strs urls = {0};
-    struct download_result result = {0};
+    bool there = false;
     if (!path || !url)
         return err_os(ENOMEM, "registry");
-    if (cache_has(p->want->cache, hex, size)) {
-        if (p->want->progress)
-            p->want->progress(p->want->self, (int64_t)size);
+    TRY(cache_has(&there, p->want->cache, hex, size));
+    if (there && p->want->progress)
+        p->want->progress(p->want->self, (int64_t)size);
+    if (there)
         return NULL;
-    }
-    if (registry_grant(&login, p->r, &p->site)) { /* a layer before this one took its time */
-        OWN_NODE struct node again = {0};
-        TRY(get_node(&again, p, "manifests", manifest));
-        (void)registry_grant(&login, p->r, &p->site);
-    }
     TRY(strs_add(&urls, url));
-    const struct download d1 = {.path = path,
-                                .urls = &urls,
-                                .size = size,
-                                .sha256 = hex,
-                                .authorization = login,
-                                .progress = p->want->progress,
-                                .self = p->want->self};
-    return download(&result, &d1, p->r->net);
+    struct download want = {
+        .path = path, .urls = &urls, .size = size, .sha256 = hex, .progress = p->want->progress, .self = p->want->self};
+    return download_layer(p, &want, manifest);
 }
 
 static struct err *get_layers(const struct pull *p, const struct node *manifest)
@@ -194,7 +187,8 @@ static struct err *get_layers(const struct pull *p, const struct node *manifest)
     DOC_EACH (v, layers)
         TRY(check_layer(v));
     if (p->want->begin)
-        p->want->begin(p->want->self, sum_of(layers));
+        p->want->begin(p->want->self, sum_of(layers, NULL));
+    TRY(cache_space(p->want->cache, sum_of(layers, p->want->cache)));
     DOC_EACH (v, layers)
         TRY(get_layer(p, v, manifest->sha256));
     return NULL;
@@ -208,7 +202,7 @@ static struct err *get_config(const struct pull *p, const struct doc *d)
     TRY(check_descriptor(d, "the config"));
     TRY(get_node(&config, p, "blobs", format_hex(doc_text(d, "digest"))));
     TRY(check_size(d, &config));
-    if (!is_platform(config.doc, p->want->platform))
+    if (!oci_is_for(config.doc, p->want->platform))
         return err_new(ERR_UNTRUSTED, "E_PLATFORM: its config is for %s/%s, wanted is %s",
                        doc_text(config.doc, "os") ? doc_text(config.doc, "os") : "?",
                        doc_text(config.doc, "architecture") ? doc_text(config.doc, "architecture") : "?",
@@ -218,7 +212,7 @@ static struct err *get_config(const struct pull *p, const struct doc *d)
 
 static struct err *get_image(const struct pull *p, const struct node *manifest)
 {
-    if (!is_manifest(manifest))
+    if (!oci_is_manifest(type_of(manifest)))
         return err_new(ERR_UNTRUSTED, "E_OCI: sha256:%s is no image manifest but \"%s\"", manifest->sha256,
                        type_of(manifest));
     if (p->want->sha256 && strcmp(p->want->sha256, manifest->sha256) != 0)
@@ -256,12 +250,21 @@ static struct err *pull_from(struct registry_image *ret, struct registry *r, con
     const char *pinned = want->index ? want->index : want->sha256 ? want->sha256 : ref->sha256;
     *ret = (struct registry_image){0};
     TRY(get_node(&first, &p, "manifests", pinned));
-    return is_index(&first) ? get_from_index(&p, &first) : get_image(&p, &first);
+    return oci_is_index(type_of(&first)) ? get_from_index(&p, &first) : get_image(&p, &first);
+}
+
+/* What a tag means is not to be changed on the way; of what is locked the digest tells. */
+static struct err *check_base(const char *base, bool known)
+{
+    if (known || str_starts(base, "https://"))
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "--mirror: %s: it must be https for what is not locked yet", base),
+                    "a mirror over http can serve what the lock has");
 }
 
 /* Where the image is: at mirrors, then at the registry, whose API may have another host than its images are called by.
  */
-static struct err *bases_of(struct strs *ret, struct registry *r, const struct imageref *ref)
+static struct err *bases_of(struct strs *ret, struct registry *r, const struct imageref *ref, bool known)
 {
     OWN_STRS struct strs all = {0};
     OWN_DOC struct doc *urls = doc_new_list();
@@ -271,8 +274,7 @@ static struct err *bases_of(struct strs *ret, struct registry *r, const struct i
     doc_add_text(urls, base);
     TRY(net_sources(&all, r->net, urls));
     for (size_t i = 0; i < all.n; i++) {
-        if (!str_starts(all.at[i], "https://")) /* logins and what a tag means go over it */
-            return err_new(ERR_USAGE, "--mirror: %s: a registry's mirror must be https", all.at[i]);
+        TRY(check_base(all.at[i], known));
         bool docker = strcmp(all.at[i], base) == 0 && strcmp(ref->host, "docker.io") == 0;
         OWN_FREE char *api = docker ? str_fmt("https://registry-1.docker.io/v2/%s", ref->path) : strdup(all.at[i]);
         TRY(api ? strs_add(ret, api) : err_os(ENOMEM, "registry"));
@@ -284,21 +286,17 @@ struct err *registry_pull(struct registry_image *ret, struct registry *r, const 
 {
     OWN_IMAGEREF struct imageref ref = {0};
     OWN_STRS struct strs bases = {0};
-    OWN_FREE char *blobs = str_fmt("%s/blobs/sha256", want->cache);
-    struct err *first = NULL;
-    TRY(blobs ? file_mkdirs(AT_FDCWD, blobs, 0755) : err_os(ENOMEM, "cache"));
+    struct err *worst = NULL;
+    TRY(cache_make(want->cache));
     TRY(imageref_parse(&ref, want->ref));
-    TRY(bases_of(&bases, r, &ref));
+    TRY(bases_of(&bases, r, &ref, want->sha256 || ref.sha256));
     for (size_t i = 0; i < bases.n; i++) {
         struct err *e = pull_from(ret, r, want, &ref, bases.at[i]);
-        if (!e || err_kind(e) == ERR_CANCELLED) {
-            err_free(first);
-            return e;
+        if (!e || !net_next_may_help(e)) {
+            err_free(worst);
+            return err_wrap(e, "image %s", ref.name);
         }
-        if (first)
-            err_free(e);
-        else
-            first = e;
+        worst = net_worse(worst, e);
     }
-    return err_wrap(first, "image %s", ref.name);
+    return err_wrap(worst, "image %s", ref.name);
 }

@@ -29,7 +29,9 @@ struct registry_pull {
     const char *sha256;   /* the manifest that it must be, or NULL: what the tag or digest in `ref` says */
     const char *index;    /* with `sha256`: the index that it stands in, or NULL: in none */
     const char *cache;    /* folder with blobs/sha256/: all comes there */
-    /* Called with bytes of layers, as download() does, and once with their sum before the first. NULL: nobody listens.
+    /*
+     * Called with bytes of layers, as download() does, and with the sum of all before the first; then again when
+     * another source is tried: what was said of the one before does not count. NULL: nobody listens.
      */
     void (*begin)(void *self, uint64_t bytes);
     void (*progress)(void *self, int64_t bytes);
@@ -45,6 +47,8 @@ struct registry_image {
 
 /*
  * Fetches the image, from a mirror first when there is one. What is in the cache and has its digest is not fetched
- * again. The manifest comes last into the cache: an image whose manifest is there is whole.
+ * again. The manifest comes last into the cache: an image whose manifest is there is whole. A mirror may be http when
+ * the digest is known, and gets no login then (else ERR_USAGE). Of mirrors that fail, the error is net_worse()'s; what
+ * none can mend (E_SPACE, the disk) ends it at once.
  */
 struct err *registry_pull(struct registry_image *ret, struct registry *r, const struct registry_pull *want) ERR_MUST;

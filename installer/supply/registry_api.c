@@ -158,6 +158,8 @@ static struct err *login(struct registry *r, const char *origin, const char *pat
     struct grant *g = NULL;
     if (!host)
         return err_os(ENOMEM, "login");
+    if (!str_starts(origin, "https://"))
+        return err_new(ERR_FAILED, "E_REG_AUTH: %s wants a login, and none is sent over http", host);
     TRY_CTX(challenge_parse(&c, asks ? asks : ""), "%s", host);
     TRY(credentials_basic(&basic, r->auths, host));
     if (!c.bearer && !basic.len)
@@ -259,6 +261,16 @@ struct err *registry_get(struct reply *ret, struct registry *r, const struct sit
 void reply_done(struct reply *reply)
 {
     buf_done(&reply->body);
+}
+
+void registry_expire(struct registry *r, const struct site *site)
+{
+    OWN_URL struct http_url parts = {0};
+    struct err *e = http_url_parse(&parts, site->base);
+    struct grant *g = e ? NULL : grant_find(r, parts.origin, site->path);
+    if (g)
+        g->until_ms = 0;
+    err_ignore(e); /* the request says so */
 }
 
 bool registry_grant(const char **ret, const struct registry *r, const struct site *site)

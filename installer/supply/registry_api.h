@@ -40,3 +40,5 @@ void reply_done(struct reply *reply);
  * out: true is the result when there was one, and the site must be asked for something small first.
  */
 bool registry_grant(const char **ret, const struct registry *r, const struct site *site);
+/* The login for the site was refused, whenever it was to run out: it has. */
+void registry_expire(struct registry *r, const struct site *site);

@@ -53,6 +53,7 @@ static void on_bytes(void *self, int64_t bytes)
 static void on_sum(void *self, uint64_t bytes)
 {
     struct work *w = self;
+    w->done = 0;
     w->total = bytes;
 }
 
@@ -135,7 +136,9 @@ static struct err *refill(struct work *w, const struct doc *archive)
 {
     struct payload bytes = {0};
     const char *hex = doc_text(archive, "sha256"), *url = doc_get(archive, "urls")->child->text;
-    if (cache_has(w->o->cache, hex, (uint64_t)doc_int(archive, "size", 0)))
+    bool there = false;
+    TRY(cache_has(&there, w->o->cache, hex, (uint64_t)doc_int(archive, "size", 0)));
+    if (there)
         return NULL;
     TRY(begin(w, doc_text(archive, "file")));
     TRY(cache_download(&bytes, w->o->cache, url, (uint64_t)LOCK_SIZE_MAX, &w->net, on_bytes, w));
@@ -171,7 +174,7 @@ static struct err *add_member(struct work *w, const struct doc *item, const stru
     struct payload bytes = {0};
     TRY(need_archive(&archive, w, item));
     TRY(refill(w, archive));
-    TRY_CTX(cache_extract(&bytes, w->o->cache, doc_text(archive, "sha256"), doc_text(member, "member")), "%s",
+    TRY_CTX(cache_extract(&bytes, w->o->cache, doc_text(archive, "sha256"), doc_text(member, "member"), NULL), "%s",
             doc_text(archive, "id"));
     struct doc *from = doc_set(v, "from", doc_new_map());
     doc_set_text(from, "archive", doc_text(archive, "id"));

@@ -43,7 +43,7 @@ static void more_images_are_fine(void **state)
     (void)state;
     OWN_FORGE struct forge *f = forge_new();
     add_manifest(f, image(f, good_config));
-    add_manifest(f, image(f, "{\"architecture\":\"amd64\",\"os\":\"linux\",\"variant\":\"v2\"}"));
+    add_manifest(f, image(f, "{\"architecture\":\"amd64\",\"os\":\"linux\",\"variant\":\"v1\"}"));
     forge_seal(f);
     forge_write(f);
     OK(forge_check(f));
@@ -154,8 +154,8 @@ static void other_platforms(void **state)
 {
     (void)state;
     static const char *const configs[] = {"{\"architecture\":\"arm64\",\"os\":\"linux\"}",
-                                          "{\"architecture\":\"amd64\",\"os\":\"windows\"}", "{\"os\":\"linux\"}",
-                                          "{}"};
+                                          "{\"architecture\":\"amd64\",\"os\":\"windows\"}", "{\"os\":\"linux\"}", "{}",
+                                          "{\"architecture\":\"amd64\",\"os\":\"linux\",\"variant\":\"v3\"}"};
     for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
         OWN_FORGE struct forge *f = forge_new();
         add_manifest(f, image(f, configs[i]));
@@ -228,6 +228,33 @@ static void sparse_index(void **state)
     }
 }
 
+/* Of several children for one platform the first is the one that is there; those for newer machines alone are none. */
+static void children_for_one_platform(void **state)
+{
+    (void)state;
+    static const char absent[] = "sha256:00000000000000000000000000000000000000000000000000000000000000cc";
+    static const char *const variants[] = {"v3", "v2", "v1", ""};
+    OWN_FORGE struct forge *f = forge_new();
+    struct doc *d = index_new();
+    char digest[72];
+    size_t size;
+    forge_json(digest, f, image(f, good_config), &size);
+    for (size_t i = 0; i < ARRAY_LEN(variants); i++) {
+        bool here = i == 2;
+        struct doc *child =
+            doc_add(doc_get(d, "manifests"), forge_descriptor(manifest_type, here ? digest : absent, here ? size : 5));
+        struct doc *p = doc_set(child, "platform", doc_new_map());
+        doc_set_text(p, "architecture", "amd64");
+        doc_set_text(p, "os", "linux");
+        doc_set_text(p, "variant", variants[i]);
+    }
+    forge_json(digest, f, d, &size);
+    add_top(f, index_type, digest, size);
+    forge_seal(f);
+    forge_write(f);
+    OK(forge_check(f));
+}
+
 static void bad_index_json(void **state)
 {
     (void)state;
@@ -286,6 +313,7 @@ int main(void)
         cmocka_unit_test(other_platforms),
         cmocka_unit_test(nested_indexes),
         cmocka_unit_test(sparse_index),
+        cmocka_unit_test(children_for_one_platform),
         cmocka_unit_test(bad_index_json),
         cmocka_unit_test(names_in_index),
     };

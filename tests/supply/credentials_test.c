@@ -129,6 +129,9 @@ static void tokens(void **state)
     assert_int_equal(seconds, 300);
     OK(token(&two, &seconds, "{\"access_token\":\"abc\",\"expires_in\":99999999}"));
     assert_int_equal(seconds, 60);
+    two.len = 0;
+    OK(token(&two, &seconds, "{\"access_token\":\"abc\",\"expires_in\":5}"));
+    assert_int_equal(seconds, 60);
     static const char *const answers[] = {
         "", "secret", "{}", "[]", "{\"token\":\"a b\"}", "{\"token\":\"a\\nb\"}", "{\"token\":\"\"}"};
     for (size_t i = 0; i < ARRAY_LEN(answers); i++)

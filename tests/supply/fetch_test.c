@@ -2,7 +2,9 @@
 #include "supply/fetch.h"
 
 #include "http/files.h"
+#include "supply/fetch_list.h"
 #include "supply/kill.h"
+#include "supply/lock.h"
 
 #include "base/child.h"
 #include "crypt/digest.h"
@@ -218,6 +220,51 @@ static void test_fetch(void **state)
     assert_string_equal(log, "");
 }
 
+/* Two entries with the same bytes: fetched once, and neither is there before that. */
+static void test_twins(void **state)
+{
+    (void)state;
+    NEED_FILES(files);
+    static const char *const modes[] = {"nonsense", "ok"};
+    for (size_t i = 0; i < 2; i++) {
+        OWN_DESK struct desk d = desk_new();
+        OWN_BUF struct buf b = {0};
+        OWN_FREE char *url = files_url(&files, "ok", "f0");
+        OWN_FREE char *more = str_fmt("\"kind\":\"file\",\"file\":\"twin\",\"urls\":[\"%s\"]", url);
+        begin_lock(&b);
+        file_entry(&b, 0, modes[i]);
+        entry(&b, "twin", hex[0], SIZE, more);
+        end_lock(&d, &b);
+        struct err *e = run(&d);
+        assert_true(!e == (i == 1));
+        err_free(e);
+        assert_int_equal(doc_int(d.result, "present", -1), 0);
+        assert_int_equal(doc_int(d.result, "fetched", -1), i);
+    }
+}
+
+/* What an earlier run left is on the disk: only the rest needs room. */
+static void test_room(void **state)
+{
+    (void)state;
+    NEED_FILES(files);
+    OWN_DESK struct desk d = desk_new();
+    OWN_BUF struct buf text = {0};
+    OWN_DOC struct doc *lock = NULL;
+    struct fetch_list list = {0};
+    static char half[65536];
+    OWN_FREE char *folder = check_path(d.cache, "blobs/sha256"), *name = str_fmt("%s.part", hex[2]);
+    whole_lock(&d, "ok");
+    OK(file_mkdirs(AT_FDCWD, folder, 0755));
+    memset(half, 1, sizeof half);
+    check_write(folder, name, half, sizeof half);
+    OK(lock_load(&lock, &text, d.lock));
+    OK(fetch_list_make(&list, lock, &(struct fetch_opts){d.lock, d.cache, &d.net}, no_says, NULL));
+    assert_int_equal(list.bytes, FILES * SIZE + archive_size + strlen(member));
+    assert_int_equal(list.room, list.bytes - sizeof half);
+    fetch_list_done(&list);
+}
+
 /* A blob with other bytes under its name is fetched again. */
 static void test_damaged(void **state)
 {
@@ -409,9 +456,10 @@ static void test_killed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fetch),     cmocka_unit_test(test_damaged), cmocka_unit_test(test_mirror),
-        cmocka_unit_test(test_some_fail), cmocka_unit_test(test_fails),   cmocka_unit_test(test_nowhere),
-        cmocka_unit_test(test_archive),   cmocka_unit_test(test_cancel),  cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_fetch),   cmocka_unit_test(test_twins),   cmocka_unit_test(test_room),
+        cmocka_unit_test(test_damaged), cmocka_unit_test(test_mirror),  cmocka_unit_test(test_some_fail),
+        cmocka_unit_test(test_fails),   cmocka_unit_test(test_nowhere), cmocka_unit_test(test_archive),
+        cmocka_unit_test(test_cancel),  cmocka_unit_test(test_killed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,7 +1,7 @@
 """What `caisson bundle lock` meets in the net, on loopback over TLS: files, a token server, a registry with faults.
 
 usage: registry.py FOLDER   FOLDER has server.pem and server.key (TLS), token.pem and token.key (RSA: signs tokens),
-files/ (served as they are). Prints its port; notes every request in FOLDER/requests.
+files/ (served as they are). Prints its port, and one without TLS; notes every request in FOLDER/requests.
 """
 import base64
 import gzip
@@ -59,7 +59,9 @@ def index(*architectures, inside=None):
     for architecture in architectures:
         text, more = inside or image(architecture)
         blobs.update(more)
-        children.append(descriptor(json.loads(text)["mediaType"], text, platform={"os": "linux", "architecture": architecture}))
+        name, _, variant = architecture.partition("/")
+        platform = {"os": "linux", "architecture": name, **({"variant": variant} if variant else {})}
+        children.append(descriptor(json.loads(text)["mediaType"], text, platform=platform))
     text = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}).encode()
     return text, {**blobs, digest(text): text}
 
@@ -83,7 +85,7 @@ def layer_size(manifest):
 IMAGES = {
     "good": image(), "busy": image(), "overloaded": image(), "twice": image(), "basic": image(), "elsewhere": image(),
     "moved": image(), "lies": image(), "flipped": image(name="flipped"),
-    "gone-layer": image(name="gone"),
+    "gone-layer": image(name="gone"), "expires": image(name="expires"), "variants": index("amd64/v3", "amd64", "amd64/v2"),
     "index": index("arm64", "amd64"), "arm": index("arm64", "s390x"), "nested": index("amd64", inside=index("amd64")),
     "config-arm": image("arm64"), "huge": image(spoil=huge), "foreign": image(spoil=foreign),
     "config-size": image(spoil=config_size), "layer-size": image(spoil=layer_size),
@@ -99,7 +101,7 @@ def token(service, scope, who):
     certificate = "".join((folder / "token.pem").read_text().split("-----")[2].split())
     now = int(time.time())
     head = {"typ": "JWT", "alg": "RS256", "x5c": [certificate]}
-    body = {"iss": "tokens", "sub": who, "aud": service, "exp": now + 300, "nbf": now - 10, "iat": now, "jti": "1",
+    body = {"iss": "tokens", "sub": who, "aud": service, "exp": now + 300, "nbf": now - 10, "iat": now, "jti": str(time.time_ns()),
             "access": [{"type": kind, "name": name, "actions": actions.split(",")}]}
     text = part(json.dumps(head).encode()) + b"." + part(json.dumps(body).encode())
     signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", folder / "token.key"], input=text,
@@ -109,6 +111,7 @@ def token(service, scope, who):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    old_logins = {}
 
     def log_message(self, *args):
         pass
@@ -120,6 +123,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def half(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"one"')
+        self.end_headers()
+        self.wfile.write(body[:len(body) // 2])
+        self.close_connection = True
 
     def challenge(self, name):
         host = self.headers["Host"]
@@ -142,6 +153,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name in ("busy", "overloaded") and (times <= 2 or name == "overloaded"):
             return self.answer(429, b'{"errors":[{"code":"TOOMANYREQUESTS","message":"slow \x1b[2Jdown"}]}', Retry_After="1")
         if name == "twice" or (name in ("no-token", "elsewhere") and not login):
+            return self.challenge(name)
+        if name == "expires" and what == "blobs" and login and IMAGES[name][1][reference][:2] == b"\x1f\x8b":
+            if times == 1:  # a part of the layer; then the token has run out, whatever was said of it
+                return self.half(IMAGES[name][1][reference])
+            old = self.old_logins.setdefault(name, login)
+            if login == old:
+                return self.challenge(name)
+        if name == "expires" and not login:
             return self.challenge(name)
         if name == "basic" and login != LOGIN:
             return self.answer(401, WWW_Authenticate='Basic realm="stub"')
@@ -177,7 +196,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             times = seen[self.path] = seen.get(self.path, 0) + 1
             with open(folder / "requests", "a", encoding="utf-8") as log:
                 print(self.headers["Host"].split(":")[0], self.path, "login" if "Authorization" in self.headers else "-",
-                      file=log)
+                      self.server.label, file=log)
         parts = url.path.split("/")
         if url.path == "/token":
             self.tokens(urllib.parse.parse_qs(url.query))
@@ -193,9 +212,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(404, b"no such page")
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(folder / "server.pem", folder / "server.key")
-server.socket = context.wrap_socket(server.socket, server_side=True)
-print(server.server_port, flush=True)
-server.serve_forever()
+def start(label, context=None):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.label = label
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port
+
+
+tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+tls.load_cert_chain(folder / "server.pem", folder / "server.key")
+print(f"{start('tls', tls)}\n{start('plain')}", flush=True)
+threading.Event().wait()

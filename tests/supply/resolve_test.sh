@@ -121,12 +121,12 @@ make_files() {
 start_stub() {
     python3 "$source/tests/supply/registry.py" "$work" >stub.port 2>stub.log &
     pids+=($!)
-    within test -s stub.port && stub=$(head -n 1 stub.port)
+    within test -s stub.port
 }
 check "certificates" make_certificates
 check "files and their signatures" make_files
 check "a server of files and tokens" start_stub
-stub=$(head -n 1 stub.port)
+{ read -r stub && read -r plain; } <stub.port
 start_registry open '' && open=$registry
 check "a registry with tokens" start_registry closed "auth: {token: {realm: \"https://localhost:$stub/token\", service: lab, issuer: tokens, rootcertbundle: $work/token.pem}}"
 closed=$registry
@@ -285,7 +285,7 @@ rm -rf "$blobs"
 app "oci://registry.example/app:1"
 check "a mirror with another path" anew --mirror "https://registry.example/v2/=https://localhost:$open/v2/"
 expect "nor is the mirror of a file that nobody knows yet" 64 "must be https" anew --mirror "$files/=http://localhost:$stub/files/"
-expect "a registry's mirror is never http" 64 "must be https" anew --mirror "https://registry.example/v2/=http://localhost:$open/v2/"
+expect "nor is the mirror of a tag" 64 "must be https" anew --mirror "https://registry.example/v2/=http://localhost:$open/v2/"
 
 # ---- evidence ----
 
@@ -349,9 +349,27 @@ check "429 twice, with Retry-After" stubbed busy:1
 check "a redirect to another host" stubbed moved:1
 : >requests
 check "layers that lie elsewhere" stubbed elsewhere:1
-check "asked for with the login" grep -qE '^localhost /v2/elsewhere/blobs/.* login' requests
+check "asked for with the login" grep -qE '^localhost /v2/elsewhere/blobs/.* login tls' requests
 check "which the other host never sees" fails grep -qE '^127.* login' requests
 check "an index: the platform's image alone" stubbed index:1
+check "an index with variants: that of every such machine" stubbed variants:1
+check "a bundle is built of it" "$caisson" bundle build --profile ./tiny.yaml --key release.key --out variants.tar
+check "a login that runs out in the middle of a layer" stubbed expires:1
+check "two were needed" test "$(grep -c 'token.*expires' requests)" = 2
+check "a lock" stubbed good:1
+rm -rf "$blobs"
+readonly https=https://localhost:$stub/v2/ http=http://localhost:$plain/v2/
+check "what it names comes over http, too" fetch --mirror "$https=$http"
+check "it came from there" grep -q '/v2/good/blobs/.* plain' requests
+printf '{"auths":{"localhost:%s":{"username":"officer","password":"secret word"},"localhost:%s":{"username":"officer","password":"secret word"}}}' "$stub" "$plain" >auth.json && chmod 0600 auth.json
+app "oci://localhost:$stub/basic:1"
+check "a lock of what wants a login" anew --auth auth.json
+rm -rf "$blobs"
+check "logins go over https alone" fetch --auth auth.json --mirror "$https=$http"
+check "the mirror was asked" grep -q '/v2/basic/.* - plain' requests
+check "and got none" fails grep -q 'login plain' requests
+app "oci://localhost:$stub/arm:1"
+expect "of several failures the worst is told" 4 "E_PLATFORM" anew --mirror "${https}arm=${https}none"
 printf '{"auths":{"localhost:%s":{"username":"officer","password":"secret word"}}}' "$stub" >auth.json && chmod 0600 auth.json
 app "oci://localhost:$stub/basic:1"
 check "a name and a password, without tokens" anew --auth auth.json
