@@ -41,9 +41,10 @@ static struct err *fill(struct imageref *r, const char *text)
         return err_os(ENOMEM, "image name");
     bool library = strcmp(r->host, "docker.io") == 0 && !memchr(rest, '/', (size_t)(end - rest));
     r->path = str_fmt("%s%.*s", library ? "library/" : "", (int)(end - rest), rest);
-    r->tag = *end == '@' ? NULL : strdup(*end ? end + 1 : "latest");
-    r->sha256 = *end == '@' && format_hex(end + 1) ? strdup(format_hex(end + 1)) : NULL;
-    r->name = str_fmt("%s/%s%s", r->host, r->path ? r->path : "", *end ? end : ":latest");
+    const char *digest = strchr(end, '@');
+    r->tag = *end == ':' ? strndup(end + 1, strcspn(end + 1, "@")) : *end ? NULL : strdup("latest");
+    r->sha256 = digest && format_hex(digest + 1) ? strdup(format_hex(digest + 1)) : NULL;
+    r->name = str_fmt("%s/%s%s", r->host, r->path ? r->path : "", digest ? digest : *end ? end : ":latest");
     return r->path && r->name ? NULL : err_os(ENOMEM, "image name");
 }
 
@@ -52,7 +53,18 @@ struct err *imageref_parse(struct imageref *ret, const char *text)
     *ret = (struct imageref){0};
     TRY(fill(ret, str_starts(text, "oci://") ? text + 6 : text));
     TRY(err_as(format_ref(ret->name), ERR_USAGE));
+    if (ret->tag && ret->sha256)
+        return err_new(ERR_USAGE, "E_REF: %s: a tag beside a digest", text);
     return ret->tag || ret->sha256 ? NULL : err_os(ENOMEM, "image name");
+}
+
+char *imageref_complete(const char *text)
+{
+    OWN_IMAGEREF struct imageref r = {0};
+    struct err *e = fill(&r, text);
+    char *name = e ? NULL : TAKE(r.name);
+    err_free(e);
+    return name;
 }
 
 void imageref_done(struct imageref *r)

@@ -16,5 +16,10 @@ struct imageref {
  * docker.io, library/, latest. ERR_USAGE (E_REF) for anything else, and for a tag beside a digest.
  */
 struct err *imageref_parse(struct imageref *ret, const char *text) ERR_MUST;
+/*
+ * The name that a container runtime looks for when a manifest says `text`, whatever that is: with the same defaults,
+ * and of a tag beside a digest the digest alone. New memory; NULL without memory.
+ */
+char *imageref_complete(const char *text);
 void imageref_done(struct imageref *r);
 #define OWN_IMAGEREF OWN(imageref_done)

@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "bundle/format.h"
+#include "supply/imageref.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,28 +22,6 @@ static void refs_done(struct refs *x)
     free(x->base);
     strs_done(&x->images);
     strs_done(&x->named);
-}
-
-/* ---- names ---- */
-
-static bool is_host(const char *s, size_t n)
-{
-    return memchr(s, '.', n) || memchr(s, ':', n) || (n == 9 && strncmp(s, "localhost", n) == 0);
-}
-
-/* The name that a container runtime looks for: complete, and with a digest or else a tag. New memory. */
-static char *normalize(const char *s)
-{
-    size_t first = strcspn(s, "/");
-    bool host = s[first] && is_host(s, first);
-    const char *path = host ? s + first + 1 : s, *digest = strchr(path, '@');
-    size_t n = strcspn(path, ":@");
-    OWN_FREE char *registry = host ? strndup(s, first) : strdup("docker.io");
-    if (!registry)
-        return NULL;
-    bool library = str_eq(registry, "docker.io") && !memchr(path, '/', n);
-    const char *end = digest ? digest : path[n] ? path + n : ":latest";
-    return str_fmt("%s/%s%.*s%s", registry, library ? "library/" : "", (int)n, path, end);
 }
 
 /* ---- settings ---- */
@@ -92,7 +71,7 @@ static struct err *use(struct refs *x, const struct part *part, const struct doc
     if (v->kind != DOC_STRING)
         return doc_err(ERR_USAGE, v, "E_REF: the name of an image must be a text");
     TRY(expand(&text, x, part, v));
-    name = normalize(text);
+    name = imageref_complete(text);
     if (!name)
         return err_os(ENOMEM, "image");
     if (!strs_has(&x->images, name))
