@@ -9,6 +9,7 @@
 #include <libgen.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -76,6 +77,21 @@ struct err *fd_read_exact(int fd, void *p, size_t n, bool *ret_eof)
     return NULL;
 }
 
+struct err *fd_read_at(size_t *ret, int fd, void *p, size_t n, uint64_t offset)
+{
+    for (*ret = 0; *ret < n;) {
+        ssize_t r = pread(fd, (char *)p + *ret, n - *ret, (off_t)(offset + *ret));
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return err_os(errno, "read");
+        if (r == 0)
+            return NULL;
+        *ret += (size_t)r;
+    }
+    return NULL;
+}
+
 struct err *file_read(struct buf *out, int dirfd, const char *name)
 {
     OWN_FD int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -103,13 +119,56 @@ struct err *file_sync_parent(int dirfd, const char *name)
     return NULL;
 }
 
+/* Waits until nobody else is at the file. A file system without locks does without. */
+static void lock(int fd)
+{
+    while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+        continue;
+}
+
+static bool has_name(int fd, int dirfd, const char *name)
+{
+    struct stat own, there;
+    return fstat(fd, &own) == 0 && fstatat(dirfd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           own.st_ino == there.st_ino && own.st_dev == there.st_dev;
+}
+
+/* Takes away what a crash left at the name; who is at work there is waited for. False when it stays. */
+static bool remove_left(int dirfd, const char *name)
+{
+    OWN_FD int fd = openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0)
+        lock(fd);
+    if (fd >= 0 && !has_name(fd, dirfd, name))
+        return true;
+    return unlinkat(dirfd, name, 0) == 0 || errno == ENOENT;
+}
+
+/*
+ * Makes the file, locked: only who has its lock renames it or takes it away. It is new, so that its owner and mode are
+ * ours from the start.
+ */
+static int create_locked(int dirfd, const char *name)
+{
+    for (;;) {
+        int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 && errno == EEXIST && remove_left(dirfd, name))
+            continue;
+        if (fd < 0)
+            return fd;
+        lock(fd);
+        if (has_name(fd, dirfd, name))
+            return fd;
+        own_close(&fd);
+    }
+}
+
 struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode)
 {
     OWN_FREE char *tmp = str_fmt("%s.new", name);
     if (!tmp)
         return err_os(ENOMEM, "write %s", name);
-    (void)unlinkat(dirfd, tmp, 0); /* left by a crash; made new, so that its owner and mode are ours from the start */
-    OWN_FD int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    OWN_FD int fd = create_locked(dirfd, tmp);
     if (fd < 0)
         return err_os(errno, "create %s", tmp);
     struct err *e = fd_write_all(fd, p, n);

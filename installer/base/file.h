@@ -19,11 +19,16 @@ struct err *socket_write_all(int fd, const void *p, size_t n, int64_t idle_ms, c
 struct err *fd_read_all(int fd, struct buf *out) ERR_MUST;
 /* Reads exactly `n` bytes; *ret_eof (may be NULL) is set when the file ended before the first byte. */
 struct err *fd_read_exact(int fd, void *p, size_t n, bool *ret_eof) ERR_MUST;
+/* Reads `n` bytes from `offset` on; *ret is less only where the file ends. The file's own place stays. */
+struct err *fd_read_at(size_t *ret, int fd, void *p, size_t n, uint64_t offset) ERR_MUST;
 
 /* Appends the file's bytes to `out`. `dirfd` may be AT_FDCWD. Does not follow a symbolic link in the last
  * part. */
 struct err *file_read(struct buf *out, int dirfd, const char *name) ERR_MUST;
-/* Atomically and durably replaces `name` (write beside it, fsync, rename, fsync of the folder): CRASH-5. */
+/*
+ * Atomically and durably replaces `name` (write NAME.new, fsync, rename, fsync of the folder): CRASH-5. Several at
+ * once, of any process, do it one after the other.
+ */
 struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode) ERR_MUST;
 /* Creates `path` and missing parents with `mode`; existing folders are left as they are. */
 struct err *file_mkdirs(int dirfd, const char *path, mode_t mode) ERR_MUST;

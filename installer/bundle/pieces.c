@@ -193,19 +193,13 @@ static struct err *pieces_read(size_t *ret, const struct source *source, void *p
 {
     const struct pieces *s = (const struct pieces *)source;
     const struct piece *piece = piece_at(s, offset);
-    ssize_t r = -1;
     *ret = 0;
     if (!piece)
         return NULL;
     n = n < piece->end - offset ? n : (size_t)(piece->end - offset);
-    do
-        r = pread(piece->fd, p, n, (off_t)(offset - piece->at));
-    while (r < 0 && errno == EINTR);
-    if (r < 0)
-        return err_os(errno, "read %s", s->list ? piece->path : s->s.path);
-    if (r == 0 && s->list)
+    TRY_CTX(fd_read_at(ret, piece->fd, p, n, offset - piece->at), "%s", s->list ? piece->path : s->s.path);
+    if (!*ret && s->list)
         return err_new(ERR_UNTRUSTED, "E_PART: part %s became shorter while it was read", piece->name);
-    *ret = (size_t)r;
     return NULL;
 }
 

@@ -77,14 +77,7 @@ static size_t member_at(const struct stored *s, uint64_t offset)
 
 static struct err *read_at(size_t *ret, int fd, void *p, size_t n, uint64_t offset)
 {
-    ssize_t r = -1;
-    do
-        r = pread(fd, p, n, (off_t)offset);
-    while (r < 0 && errno == EINTR);
-    if (r < 0)
-        return err_os(errno, "E_STORE: read");
-    *ret = (size_t)r;
-    return NULL;
+    return err_wrap(fd_read_at(ret, fd, p, n, offset), "E_STORE");
 }
 
 static struct err *read_file(size_t *ret, const struct stored *s, const struct ustar_entry *e, void *p, size_t n,

@@ -1,6 +1,7 @@
 #include "supply/goinfo.h"
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "base/text.h"
 
@@ -175,17 +176,10 @@ struct err *goinfo_parse(struct doc **ret, char *p, size_t n)
 /* False when the file has no such bytes. */
 static bool read_at(int fd, void *p, size_t n, uint64_t at)
 {
-    for (char *to = p; n;) {
-        ssize_t got = at > INT64_MAX ? 0 : pread(fd, to, n, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        to += got;
-        at += (uint64_t)got;
-        n -= (size_t)got;
-    }
-    return true;
+    size_t got = 0;
+    struct err *e = at > INT64_MAX ? NULL : fd_read_at(&got, fd, p, n, at);
+    err_ignore(e);
+    return got == n;
 }
 
 bool goinfo_is_elf(int fd)

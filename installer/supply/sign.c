@@ -1,5 +1,6 @@
 #include "supply/sign.h"
 
+#include "base/file.h"
 #include "bundle/parts.h"
 #include "bundle/root.h"
 #include "pack/ustar.h"
@@ -18,10 +19,10 @@
 static struct err *read_header(struct ustar_entry *ret, int fd, uint64_t at)
 {
     unsigned char block[USTAR_BLOCK];
-    ssize_t n = pread(fd, block, sizeof block, (off_t)at);
-    if (n != (ssize_t)sizeof block)
-        return n < 0 ? err_os(errno, "read")
-                     : err_new(ERR_UNTRUSTED, "E_TRUNCATED: at byte %llu", (unsigned long long)at);
+    size_t n = 0;
+    TRY(fd_read_at(&n, fd, block, sizeof block, at));
+    if (n != sizeof block)
+        return err_new(ERR_UNTRUSTED, "E_TRUNCATED: at byte %llu", (unsigned long long)at);
     return ustar_decode(ret, block);
 }
 

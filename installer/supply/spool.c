@@ -69,10 +69,9 @@ struct err *spool_json(struct spool *s, const struct doc *d)
 
 struct err *spool_read(const struct spool *s, void *p, size_t n, uint64_t at)
 {
-    ssize_t got = pread(s->fd, p, n, (off_t)at);
-    if (got < 0)
-        return err_os(errno, "scratch file");
-    return (size_t)got == n ? NULL : err_new(ERR_FAILED, "scratch file: ends too early");
+    size_t got = 0;
+    TRY_CTX(fd_read_at(&got, s->fd, p, n, at), "scratch file");
+    return got == n ? NULL : err_new(ERR_FAILED, "scratch file: ends too early");
 }
 
 struct err *spool_flush(struct spool *s)

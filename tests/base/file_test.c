@@ -60,6 +60,53 @@ static void replace_follows_no_link(void **state)
     expect_content(fd, "a", "new");
 }
 
+/* Several at once: each succeeds, and one of them is the last. What a crash left does not keep anybody out. */
+static void replace_by_many(void **state)
+{
+    (void)state;
+    enum { MANY = 4, TIMES = 25 };
+    OWN_FOLDER char *dir = check_folder();
+    OWN_FD int fd = folder_open(dir);
+    check_write(dir, "a.new", "left", 4);
+    for (int i = 0; i < MANY; i++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        struct err *e = NULL;
+        for (int k = 0; pid == 0 && !e && k < TIMES; k++)
+            e = file_replace(fd, "a", "text", 4, 0600);
+        if (e)
+            print_error("%s\n", err_text(e));
+        if (pid == 0)
+            _exit(e ? 1 : 0);
+    }
+    for (int i = 0; i < MANY; i++) {
+        int status = -1;
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+    }
+    expect_content(fd, "a", "text");
+    assert_false(file_exists(fd, "a.new"));
+}
+
+static void read_at(void **state)
+{
+    (void)state;
+    OWN_FOLDER char *dir = check_folder();
+    OWN_FREE char *path = check_path(dir, "a");
+    check_write(dir, "a", "0123456789", 10);
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char p[8];
+    size_t n = 0;
+    OK(fd_read_at(&n, fd, p, 4, 3));
+    assert_int_equal(n, 4);
+    assert_memory_equal(p, "3456", 4);
+    OK(fd_read_at(&n, fd, p, 8, 7));
+    assert_int_equal(n, 3);
+    OK(fd_read_at(&n, fd, p, 8, 100));
+    assert_int_equal(n, 0);
+    FAILS(ERR_FAILED, "read", fd_read_at(&n, -1, p, 1, 0));
+}
+
 static void replace_that_fails_leaves_nothing(void **state)
 {
     (void)state;
@@ -193,6 +240,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replace),
+        cmocka_unit_test(replace_by_many),
+        cmocka_unit_test(read_at),
         cmocka_unit_test(replace_follows_no_link),
         cmocka_unit_test(replace_that_fails_leaves_nothing),
         cmocka_unit_test(read_follows_no_link),
