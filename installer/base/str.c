@@ -44,6 +44,13 @@ bool str_int(const char *s, int64_t min, int64_t max, int64_t *ret)
     return true;
 }
 
+void str_lower(char *s)
+{
+    for (; *s; s++)
+        if (*s >= 'A' && *s <= 'Z')
+            *s = (char)(*s - 'A' + 'a');
+}
+
 void str_hex(char *ret, const void *p, size_t n)
 {
     static const char digits[] = "0123456789abcdef";

@@ -15,6 +15,8 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* Decimal integer in [min, max] and nothing else. */
 bool str_int(const char *s, int64_t min, int64_t max, int64_t *ret);
+/* Makes A-Z lower-case, whatever the locale. */
+void str_lower(char *s);
 /* Lower-case hex of `n` bytes into `ret` (2n + 1 bytes). */
 void str_hex(char *ret, const void *p, size_t n);
 /* True when `s` is exactly 64 lower-case hex digits: a sha256 digest. */

@@ -30,19 +30,11 @@ static void anchors_done(struct anchors *a)
     free(a->at);
 }
 
-static struct err *read_anchor(struct buf *out, const char *file)
-{
-    OWN_FD int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return err_hint(err_as(err_os(errno, "public key %s", file), ERR_USAGE),
-                        "name the publisher's public key in `trust`, or with --trust");
-    return err_wrap(fd_read_all(fd, out), "public key %s", file);
-}
-
 static struct err *load_anchor(struct anchor *ret, const char *file)
 {
     OWN_BUF struct buf text = {.max = FORMAT_ROOT_BYTES_MAX};
-    TRY(read_anchor(&text, file));
+    TRY(err_hint(file_read_named(&text, "public key", file),
+                 "name the publisher's public key in `trust`, or with --trust"));
     if (str_starts(buf_text(&text), "{")) {
         ret->document = text;
         text = (struct buf){0};

@@ -25,13 +25,6 @@ static bool part_get(char **ret, CURLU *u, CURLUPart what)
     return curl_url_get(u, what, ret, CURLU_DEFAULT_PORT) == CURLUE_OK && *ret;
 }
 
-static void lower(char *s)
-{
-    for (; *s; s++)
-        if (*s >= 'A' && *s <= 'Z')
-            *s = (char)(*s - 'A' + 'a');
-}
-
 static struct err *take_apart(struct http_url *ret, CURLU *u)
 {
     OWN_PART char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL, *password = NULL;
@@ -42,7 +35,7 @@ static struct err *take_apart(struct http_url *ret, CURLU *u)
         return err_new(ERR_USAGE, "a URL needs a host");
     if (part_get(&user, u, CURLUPART_USER) || part_get(&password, u, CURLUPART_PASSWORD))
         return err_hint(err_new(ERR_USAGE, "a user's name or a password in a URL is not taken"), "leave it out");
-    lower(host);
+    str_lower(host);
     ret->host = strdup(host);
     ret->origin = str_fmt("%s://%s:%s", scheme, host, port);
     return ret->host && ret->origin ? NULL : err_os(ENOMEM, "URL");

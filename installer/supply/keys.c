@@ -84,7 +84,7 @@ static struct err *must_be_private(const char *what, const char *path, const str
 struct err *keys_read_secret(struct buf *out, const char *what, const char *path, size_t max)
 {
     struct stat st;
-    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC); /* of a pipe, what is written into it is awaited */
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_as(err_os(errno, "%s %s", what, path), ERR_USAGE);
     TRY(must_be_private(what, path, &st));
@@ -169,10 +169,7 @@ struct err *keys_load_public(struct key **ret, const char *path)
 {
     OWN_BUF struct buf pem = {.max = KEY_FILE_MAX};
     OWN_KEY struct key *key = NULL;
-    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return err_as(err_os(errno, "public key %s", path), ERR_USAGE);
-    TRY_CTX(fd_read_all(fd, &pem), "public key %s", path);
+    TRY(file_read_named(&pem, "public key", path));
     struct err *e = key_public_from_pem(&key, buf_text(&pem), pem.len);
     if (!e)
         e = must_sign(key);

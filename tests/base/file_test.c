@@ -134,6 +134,33 @@ static void read_follows_no_link(void **state)
     assert_string_equal(b.at, "texttext");
 }
 
+static void read_named(void **state)
+{
+    (void)state;
+    OWN_FOLDER char *folder = check_folder();
+    OWN_FREE char *file = check_path(folder, "file"), *link = check_path(folder, "link");
+    OWN_BUF struct buf out = {0}, none = {0};
+    int p[2];
+    char pipe_path[32];
+    check_write(folder, "file", "abc", 3);
+    assert_int_equal(symlink("file", link), 0);
+    OK(file_read_named(&out, "key", link));
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) { /* writes late */
+        (void)usleep(200000);
+        _exit(write(p[1], "def", 3) == 3 ? 0 : 1);
+    }
+    (void)close(p[1]);
+    (void)snprintf(pipe_path, sizeof pipe_path, "/proc/self/fd/%d", p[0]);
+    OK(file_read_named(&out, "key", pipe_path));
+    assert_string_equal(out.at, "abcdef");
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    (void)close(p[0]);
+    assert_int_equal(unlink(file), 0);
+    FAILS(ERR_USAGE, "key ", file_read_named(&none, "key", link));
+}
+
 static void folders(void **state)
 {
     (void)state;
@@ -245,6 +272,7 @@ int main(void)
         cmocka_unit_test(replace_follows_no_link),
         cmocka_unit_test(replace_that_fails_leaves_nothing),
         cmocka_unit_test(read_follows_no_link),
+        cmocka_unit_test(read_named),
         cmocka_unit_test(folders),
         cmocka_unit_test(remove_tree),
         cmocka_unit_test(remove_tree_stops_at_bind_mount),

@@ -136,7 +136,9 @@ static void text(void **state)
     assert_false(str_eq("a", "b") || str_eq("a", NULL) || str_eq(NULL, "a"));
     assert_true(str_starts("abc", "ab") && str_starts("abc", "") && !str_starts("a", "ab"));
     assert_true(str_ends("abc", "bc") && str_ends("abc", "") && !str_ends("c", "bc"));
-    char hex[9], size[24];
+    char hex[9], size[24], mixed[] = "A[Z]-\xc3\x84z9";
+    str_lower(mixed);
+    assert_string_equal(mixed, "a[z]-\xc3\x84z9");
     str_hex(hex, "\x00\xff\x1a\x9c", 4);
     assert_string_equal(hex, "00ff1a9c");
     const char *digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
