@@ -89,8 +89,8 @@ static struct err *scan(struct args *a, const struct optset *s, const struct ver
         const struct opt *o = c == '?' || c == ':' ? NULL : optset_find(s, c);
         if (!o)
             return wrong_option(s, v, c, argv[optind - 1]);
-        if (a->n == ARRAY_LEN(a->given))
-            return err_new(ERR_USAGE, "more than %zu options", ARRAY_LEN(a->given));
+        if (a->n == ARGS_MAX)
+            return err_new(ERR_USAGE, "more than %d options", ARGS_MAX);
         a->given[a->n].opt = o;
         a->given[a->n++].value = optarg;
     }
@@ -242,10 +242,10 @@ bool args_has(const struct args *a, const char *name)
     return false;
 }
 
-size_t args_all(const struct args *a, const char *name, const char *ret[], size_t max)
+size_t args_all(const struct args *a, const char *name, const char *ret[ARGS_MAX])
 {
     size_t n = 0;
-    for (size_t i = 0; i < a->n && n < max; i++)
+    for (size_t i = 0; i < a->n; i++)
         if (strcmp(a->given[i].opt->name, name) == 0)
             ret[n++] = a->given[i].value;
     return n;

@@ -39,6 +39,8 @@ struct verb {
     void (*show)(FILE *out, const struct cli *x, const struct doc *result);
 };
 
+enum { ARGS_MAX = 64 }; /* options on one command line */
+
 extern const struct verb verbs[];
 /* Options that every verb takes. */
 extern const struct opt global_opts[];
@@ -47,7 +49,7 @@ struct args {
     struct {
         const struct opt *opt;
         const char *value;
-    } given[64];
+    } given[ARGS_MAX];
     size_t n;
     char *const *operands;
     int n_operands;
@@ -64,8 +66,8 @@ bool args_want_json(int argc, char **argv);
 /* The option's value, the last one, or `otherwise`. */
 const char *args_text(const struct args *a, const char *name, const char *otherwise);
 bool args_has(const struct args *a, const char *name);
-/* All values of an option that counts each use, in order, into `ret` (room for `max`); returns their number. */
-size_t args_all(const struct args *a, const char *name, const char *ret[], size_t max);
+/* All values of an option that counts each use, in order, into `ret`, which has room for all; returns their number. */
+size_t args_all(const struct args *a, const char *name, const char *ret[ARGS_MAX]);
 /* Whole number in [min, max] into *ret, which is left alone when the option is not given. ERR_USAGE. */
 struct err *args_int(const struct args *a, const char *name, int64_t min, int64_t max, int64_t *ret) ERR_MUST;
 /* A size from 1 byte, as 4000000000, 4GB (powers of ten) or 4GiB, into *ret, which is left alone when it is not given.

@@ -24,7 +24,7 @@ enum { EXIT_DIFFERENT = 2 };
 
 struct err *keys_choose(struct keys *k, struct cli *x, const char *path)
 {
-    k->n = args_all(&x->args, "trust", k->given, TRUST_MAX);
+    k->n = args_all(&x->args, "trust", k->given);
     k->at = k->given;
     if (k->n)
         return NULL;
@@ -42,7 +42,7 @@ void keys_done(struct keys *k)
     strs_done(&k->files);
 }
 
-/* Opens the i-th operand: a file, a list of parts or a URL. */
+/* Opens the i-th operand: a file, a list of parts, a release's folder in a store, or a URL. */
 static struct err *open_bundle(struct bundle **ret, struct cli *x, int i, enum bundle_accept accept)
 {
     OWN_KEYS struct keys keys = {0};
@@ -198,7 +198,7 @@ struct build {
     struct supply_args files;
     struct doc *rollback_to;
     char *out;
-    const char *trust[TRUST_MAX];
+    const char *trust[ARGS_MAX];
     char expires[32];
 };
 
@@ -244,7 +244,7 @@ static struct err *choose(struct build *b, const struct args *a)
     b->o.channel = args_text(a, "channel", NULL);
     b->o.version = args_text(a, "version", NULL);
     b->o.requires = args_text(a, "requires", NULL);
-    b->o.n_trust = args_all(a, "trust", b->trust, TRUST_MAX);
+    b->o.n_trust = args_all(a, "trust", b->trust);
     b->o.trust = b->o.n_trust ? b->trust : NULL;
     if (!b->o.key)
         return err_hint(err_new(ERR_USAGE, "bundle build needs --key FILE, which signs the release"),

@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -69,7 +70,8 @@ int cli_main(int argc, char **argv)
 {
     static struct cli x; /* the thread that waits for signals uses it to the very end */
     (void)umask(077);
-    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* keys are in memory */
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* keys are in memory: no core, */
+    (void)prctl(PR_SET_DUMPABLE, 0);                      /* and no look into it by the account's other programs */
     (void)signal(SIGPIPE, SIG_IGN);
     x.color = wants_color(&x);
     struct err *e = run(&x, argc, argv);

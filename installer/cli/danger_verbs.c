@@ -7,13 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ACCEPT_MAX = 64 };
-
 /* ---- trust host ---- */
 
 struct trust {
     struct cli *x;
-    const char *accept[ACCEPT_MAX];
+    const char *accept[ARGS_MAX];
     size_t n_accept;
     struct err *error; /* a question that was not answered */
     int left_out;
@@ -59,7 +57,7 @@ static struct err *check_fingerprints(const struct trust *t)
 struct err *run_trust(struct cli *x, struct doc **ret)
 {
     struct trust t = {.x = x};
-    t.n_accept = args_all(&x->args, "accept", t.accept, ACCEPT_MAX);
+    t.n_accept = args_all(&x->args, "accept", t.accept);
     TRY(check_fingerprints(&t));
     struct err *e = ops_trust_hosts(ret, &x->run, args_operand(&x->args, 0), confirm, &t);
     if (t.error) {

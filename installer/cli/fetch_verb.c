@@ -10,9 +10,9 @@
 void net_choose(struct net_choice *ret, struct cli *x)
 {
     ret->opts = (struct net_opts){.mirrors = ret->mirrors,
-                                  .n_mirrors = args_all(&x->args, "mirror", ret->mirrors, NET_MIRRORS_MAX),
+                                  .n_mirrors = args_all(&x->args, "mirror", ret->mirrors),
                                   .cas = ret->cas,
-                                  .n_cas = args_all(&x->args, "ca", ret->cas, NET_CAS_MAX),
+                                  .n_cas = args_all(&x->args, "ca", ret->cas),
                                   .proxy = args_text(&x->args, "proxy", NULL),
                                   .cancel = &x->cancel};
 }

@@ -5,8 +5,6 @@
 #include "supply/delta.h"
 #include "supply/split.h"
 
-enum { BASES_MAX = 32 };
-
 /* ---- split ---- */
 
 struct err *run_bundle_split(struct cli *x, struct doc **ret)
@@ -40,10 +38,10 @@ static struct err *weave(struct doc **ret, struct cli *x,
                          struct err *(*work)(struct doc **, const struct delta_opts *, build_progress, void *))
 {
     OWN_KEYS struct keys keys = {0};
-    const char *bases[BASES_MAX];
+    const char *bases[ARGS_MAX];
     struct delta_opts o = {.file = args_operand(&x->args, 0),
                            .bases = bases,
-                           .n_bases = args_all(&x->args, "base", bases, BASES_MAX),
+                           .n_bases = args_all(&x->args, "base", bases),
                            .out = args_text(&x->args, "out", NULL)};
     if (!o.n_bases || !o.out)
         return err_hint(err_new(ERR_USAGE, "%s needs --base FILE and --out FILE", x->verb->name), "caisson %s --help",

@@ -5,6 +5,20 @@
 
 #include <string.h>
 
+/* What is in the file is of one key: another one's token would count a wrong PIN, and its module would learn this one.
+ */
+static struct err *for_one_key(struct cli *x, const char *file, const char *path)
+{
+    char digest[DIGEST_HEX];
+    TRY(digest_hex(digest, path, strlen(path)));
+    if (*x->unlocked && strcmp(x->unlocked, digest) != 0)
+        return err_hint(
+            err_new(ERR_USAGE, "passphrase file %s was for another key, and this one is protected, too", file),
+            "use protected keys one by one (bundle sign, root sign), or let it ask at a terminal");
+    memcpy(x->unlocked, digest, sizeof digest);
+    return NULL;
+}
+
 /* The file's text without its last newline: one line, as a person would type it. */
 static struct err *from_file(struct buf *out, const char *file)
 {
@@ -37,6 +51,8 @@ static struct err *of_key(void *self, struct buf *out, const char *path)
     struct cli *x = self;
     const char *file = args_text(&x->args, "passphrase-file", NULL);
     if (file)
+        TRY(for_one_key(x, file, path));
+    if (file)
         return from_file(out, file);
     if (ask_can())
         return typed(x, out, is_token(path) ? "PIN of" : "Passphrase of", path);
@@ -46,10 +62,12 @@ static struct err *of_key(void *self, struct buf *out, const char *path)
                     "--passphrase-file FILE");
 }
 
+_Static_assert((int)KEY_PROVIDERS_MAX >= (int)ARGS_MAX, "args_all() wants room for all");
+
 struct keys_ask passphrase_ask(struct cli *x)
 {
     struct keys_ask ask = {.passphrase = of_key, .self = x};
-    ask.n_providers = args_all(&x->args, "provider", ask.providers, KEY_PROVIDERS_MAX);
+    ask.n_providers = args_all(&x->args, "provider", ask.providers);
     return ask;
 }
 

@@ -7,8 +7,6 @@
 
 #include <errno.h>
 
-enum { KEYS_MAX = 32 };
-
 /* ---- key generate ---- */
 
 static struct err *choose_scheme(enum keys_scheme *ret, const struct args *a)
@@ -54,8 +52,8 @@ void show_key_generate(FILE *out, const struct cli *x, const struct doc *d)
 /* Signs with each --key, when there are some. */
 static struct err *sign_all(struct cli *x, const char *dir)
 {
-    const char *files[KEYS_MAX];
-    size_t n = args_all(&x->args, "key", files, KEYS_MAX);
+    const char *files[ARGS_MAX];
+    size_t n = args_all(&x->args, "key", files);
     struct keys_ask ask = passphrase_ask(x);
     for (size_t i = 0; i < n; i++) {
         OWN_KEY struct key *key = NULL;
@@ -67,7 +65,7 @@ static struct err *sign_all(struct cli *x, const char *dir)
 
 struct change {
     struct chain_change to;
-    const char *root[KEYS_MAX], *release[KEYS_MAX], *deny[KEYS_MAX];
+    const char *root[ARGS_MAX], *release[ARGS_MAX], *deny[ARGS_MAX];
     char expires[32];
 };
 
@@ -76,7 +74,7 @@ static struct err *choose_role(struct chain_role *role, const char *keys[], cons
     char key[32], threshold[32];
     (void)snprintf(key, sizeof key, "%s-key", name);
     (void)snprintf(threshold, sizeof threshold, "%s-threshold", name);
-    role->n = args_all(a, key, keys, KEYS_MAX);
+    role->n = args_all(a, key, keys);
     role->keys = keys;
     return args_int(a, threshold, 1, FORMAT_SIGS_MAX, &role->threshold);
 }
@@ -86,7 +84,7 @@ static struct err *choose_change(struct change *c, const struct args *a)
     c->to = (struct chain_change){.product = args_text(a, "product", NULL), .epoch = -1, .deny = c->deny};
     TRY(choose_role(&c->to.root, c->root, a, "root"));
     TRY(choose_role(&c->to.release, c->release, a, "release"));
-    c->to.n_deny = args_all(a, "deny", c->deny, KEYS_MAX);
+    c->to.n_deny = args_all(a, "deny", c->deny);
     TRY(args_int(a, "epoch", 0, UINT32_MAX, &c->to.epoch));
     TRY(args_date(a, "expires", c->expires));
     c->to.expires = *c->expires ? c->expires : NULL;
@@ -165,13 +163,13 @@ void show_root(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_sign(struct cli *x, struct doc **ret)
 {
     OWN_KEY struct key *key = NULL;
-    const char *trust[KEYS_MAX], *file = args_text(&x->args, "key", NULL);
+    const char *trust[ARGS_MAX], *file = args_text(&x->args, "key", NULL);
     struct keys_ask ask = passphrase_ask(x);
     struct sign_opts o = {.path = args_operand(&x->args, 0), .trust = trust, .progress = verify_progress, .self = x};
     if (!file)
         return err_hint(err_new(ERR_USAGE, "bundle sign needs --key FILE, which signs"),
                         "caisson bundle sign FILE --key FILE");
-    o.n_trust = args_all(&x->args, "trust", trust, KEYS_MAX);
+    o.n_trust = args_all(&x->args, "trust", trust);
     TRY(keys_load(&key, file, &ask));
     o.key = key;
     return sign_bundle(ret, &o);

@@ -125,14 +125,14 @@ static const struct opt build_opts[] = {
      .arg = "PUB",
      .word = WORD_FILE,
      .many = true,
-     .help = "public key for --requires (that of --key); may be given again"},
+     .help = "public key or root.json for --requires (that of --key); may be given again"},
     {0},
 };
 
 #define READ_OPT                                                                                                       \
     {                                                                                                                  \
         .name = "trust", .arg = "PUB", .word = WORD_FILE, .many = true,                                                \
-        .help = "public key to check it against (those of the cluster's file); may be given again"                     \
+        .help = "public key or root.json to check it against (cluster.yaml's, else the pinned); may be given again"    \
     }
 
 /* How the outside is reached. */
@@ -140,21 +140,13 @@ static const struct opt read_opts[] = {READ_OPT, NET_OPTS, {0}};
 
 static const struct opt sbom_opts[] = {
     {.name = "format", .arg = "FORMAT", .word = WORD_SBOM, .help = "cyclonedx or spdx (cyclonedx)"},
-    {.name = "trust",
-     .arg = "PUB",
-     .word = WORD_FILE,
-     .many = true,
-     .help = "public key or root document to check it against (those of the cluster's file); may be given again"},
+    READ_OPT,
     NET_OPTS,
     {0},
 };
 
 static const struct opt verify_opts[] = {
-    {.name = "trust",
-     .arg = "PUB",
-     .word = WORD_FILE,
-     .many = true,
-     .help = "public key or root document to check it against (those of the cluster's file); may be given again"},
+    READ_OPT,
     {.name = "enforce-dates", .help = "refuse what has expired or comes from the future, instead of a warning"},
     NET_OPTS,
     {0},
@@ -175,15 +167,11 @@ static const struct opt fetch_opts[] = {
         .name = "store", .arg = "DIR", .word = WORD_FOLDER, .help = "the store ($XDG_DATA_HOME/caisson/store)"         \
     }
 
-static const struct opt list_opts[] = {STORE_OPT, READ_OPT, {0}};
+static const struct opt list_opts[] = {STORE_OPT, READ_OPT, NET_OPTS, {0}};
 
 static const struct opt ingest_opts[] = {
     STORE_OPT,
-    {.name = "trust",
-     .arg = "PUB",
-     .word = WORD_FILE,
-     .many = true,
-     .help = "public key or root document to check it against (those of the cluster's file); may be given again"},
+    READ_OPT,
     {.name = "enforce-dates", .help = "refuse what has expired or comes from the future, instead of a warning"},
     NET_OPTS,
     {0},
@@ -434,7 +422,7 @@ const struct verb verbs[] = {
      .run = run_bundle_inspect,
      .show = show_bundle_inspect},
     {.name = "bundle list",
-     .operands = "[FILE]",
+     .operands = "[FILE|URL]",
      .most = 1,
      .word = WORD_FILE,
      .summary = "list a bundle's members and what each is for; without FILE the store's releases",

@@ -4,13 +4,11 @@
 #include "cluster/cluster.h"
 #include "supply/net.h"
 
-enum { TRUST_MAX = 32 };
-
 /* The public keys to check bundles against: those of --trust, or those that the cluster's file trusts. */
 struct keys {
     const char *const *at;
     size_t n;
-    const char *given[TRUST_MAX];
+    const char *given[ARGS_MAX];
     struct strs files;
 };
 
@@ -102,7 +100,7 @@ struct err *run_bundle_fetch(struct cli *x, struct doc **ret) ERR_MUST;
 void show_bundle_fetch(FILE *out, const struct cli *x, const struct doc *d);
 /* The net as --mirror, --ca and --proxy say, where the verb has them. */
 struct net_choice {
-    const char *mirrors[NET_MIRRORS_MAX], *cas[NET_CAS_MAX];
+    const char *mirrors[ARGS_MAX], *cas[ARGS_MAX];
     struct net_opts opts;
 };
 void net_choose(struct net_choice *ret, struct cli *x);

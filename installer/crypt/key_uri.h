@@ -16,7 +16,7 @@ struct key_pin {
     void *self;
 };
 
-enum { KEY_PROVIDERS_MAX = 8 };
+enum { KEY_PROVIDERS_MAX = 64 };
 
 /*
  * The private key at `uri`, through the `providers` (n of them) and those of the machine's openssl.cnf, which is read

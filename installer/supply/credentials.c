@@ -37,10 +37,14 @@ struct err *credentials_load(struct doc **ret, const char *path)
     OWN_SECRET_BUF struct buf text = {.max = FILE_MAX};
     OWN_DOC struct doc *all = NULL;
     TRY(read_private(&text, path));
-    TRY_CTX(doc_json(&all, path, text.at, text.len), "--auth");
+    struct err *e = doc_json(&all, path, text.at, text.len);
     const struct doc *auths = doc_get(all, "auths");
-    if (!auths || auths->kind != DOC_MAP)
-        return err_hint(err_new(ERR_USAGE, "--auth %s: `auths` is missing", path), "%s", hint_file);
+    if (e || !auths || auths->kind != DOC_MAP) {
+        bool read = !e;
+        err_free(e); /* its words could show a part of a password */
+        return err_hint(err_new(ERR_USAGE, "--auth %s: %s", path, read ? "`auths` is missing" : "it is no JSON"), "%s",
+                        hint_file);
+    }
     *ret = TAKE(all);
     return NULL;
 }

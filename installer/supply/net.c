@@ -42,18 +42,15 @@ static struct err *add_ca(struct net *n, const char *text)
 {
     const char *file = strchr(text, '='), *slash = strchr(text, '/');
     OWN_BUF struct buf pem = {.max = CA_BYTES_MAX};
-    if (!file || file == text || (slash && slash < file) || n->way.n_cas == NET_CAS_MAX)
-        return ca_usage(text, n->way.n_cas == NET_CAS_MAX ? "too many of them" : "not HOST=FILE");
-    struct err *e = file_read(&pem, AT_FDCWD, file + 1);
-    if (e)
-        return err_as(err_wrap(e, "--ca %s", text), ERR_USAGE);
+    if (!file || file == text || (slash && slash < file))
+        return ca_usage(text, "not HOST=FILE");
+    TRY(file_read_named(&pem, "--ca", file + 1));
     if (!strstr(buf_text(&pem), "-----BEGIN CERTIFICATE-----"))
         return ca_usage(text, "no certificate in that file");
     OWN_FREE char *host = strndup(text, (size_t)(file - text));
     if (!host)
         return err_os(ENOMEM, "--ca");
-    for (char *p = host; *p; p++)
-        *p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
+    str_lower(host);
     n->cas[n->way.n_cas++] = (struct http_ca){.host = TAKE(host), .pem = buf_take(&pem)};
     return NULL;
 }
@@ -78,7 +75,7 @@ struct err *net_open(struct net *ret, const struct net_opts *o)
 {
     *ret = (struct net){.way = {.cancel = o->cancel, .stall_s = o->stall_s, .tries = o->tries, .wait_ms = o->wait_ms}};
     (void)pthread_mutex_init(&ret->mutex, NULL); /* cannot fail for one of the default kind */
-    ret->way.cas = ret->cas = calloc(NET_CAS_MAX, sizeof *ret->cas);
+    ret->way.cas = ret->cas = calloc(o->n_cas + 1, sizeof *ret->cas);
     struct err *e = ret->cas ? set_proxy(ret, o->proxy) : err_os(ENOMEM, "net");
     for (size_t i = 0; !e && i < o->n_mirrors; i++)
         e = add_mirror(ret, o->mirrors[i]);

@@ -9,8 +9,6 @@
 
 #include <pthread.h>
 
-enum { NET_CAS_MAX = 32, NET_MIRRORS_MAX = 32 };
-
 /* As on the command line. */
 struct net_opts {
     const char *const *mirrors; /* "FROM=TO": a URL that begins with FROM is tried at TO first */

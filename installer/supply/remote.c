@@ -55,11 +55,12 @@ static void give_back(const struct remote *r, struct http *conn)
 
 /* ---- ranges ---- */
 
-static struct err *with_way_out(struct err *e, const char *url)
+/* The URL stands in the error; here it would have to be quoted for the shell. */
+static struct err *with_way_out(struct err *e)
 {
     if (!e || !strstr(err_text(e), "E_SRC_RANGE") || err_hint_text(e))
         return e;
-    return err_hint(e, "take it as one stream: curl -f %s | caisson bundle ingest -", url);
+    return err_hint(e, "take it as one stream into a store: curl -fL 'URL' | caisson bundle ingest -");
 }
 
 /* Gives `n` bytes from `from` on, which are in the file, to `sink`. */
@@ -78,7 +79,7 @@ static struct err *get(const struct remote *r, struct http_found *found, uint64_
     TRY(take_connection(&conn, r));
     struct err *e = http_range(found, &ask, &r->net.way, conn, &to);
     give_back(r, conn);
-    return with_way_out(e, r->s.path);
+    return with_way_out(e);
 }
 
 /* ---- small things, out of the window ---- */

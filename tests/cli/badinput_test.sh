@@ -378,6 +378,17 @@ run "$caisson" key generate locked --passphrase-file phrase
 expect "an encrypted key and nobody to ask" 64 "locked.key: it is encrypted" "--passphrase-file FILE" "${build[@]}" --key locked.key
 run "${build[@]}" --key locked.key --passphrase-file phrase
 check "an encrypted key and its passphrase" test "$status" = 0
+run "${build[@]}" --key locked.key --passphrase-file <(sleep 0.3 && cat phrase)
+check "a passphrase out of a pipe" test "$status" = 0
+run "$caisson" key generate locked2 --passphrase-file phrase
+expect "one passphrase file and two protected keys" 64 "passphrase file phrase was for another key" "use protected keys one by one" \
+    "${build[@]}" --key locked.key --root-key locked2.key --passphrase-file phrase
+run "${build[@]}" --key locked.key --root-key locked.key --passphrase-file phrase
+check "one passphrase file and one protected key twice" test "$status" = 0
+many=()
+for _ in $(seq 40); do many+=(--trust locked.pub); done
+run "$caisson" bundle verify good.tar "${many[@]}" --trust release.pub
+check "the last of 41 keys counts" test "$status" = 0
 expect "key show of an encrypted key and nobody to ask" 64 "locked.key: it is encrypted" "--passphrase-file FILE" "$caisson" key show locked.key
 expect "key show over a file that is there" 6 "release.pub exists" "choose another name" "$caisson" key show release.key --out release.pub
 expect "a key at a URI that nobody opens" 64 "key xyz:1: no provider here opens such a URI" "--provider NAME" "${build[@]}" --key xyz:1
@@ -788,7 +799,7 @@ net() {
     run "$caisson" bundle verify "https://127.0.0.1:$secure/ok/good.tar" --trust release.pub --ca "127.0.0.1=$work/net/ca.pem"
     check "bundle verify of a URL with a CA of its own" test "$status" = 0
     for verb in inspect list licenses sbom; do
-        run "$caisson" bundle $verb "$url/ok/good.tar" --trust release.pub
+        run "$caisson" bundle $verb "https://127.0.0.1:$secure/ok/good.tar" --trust release.pub --ca "127.0.0.1=$work/net/ca.pem"
         check "bundle $verb of a URL" test "$status" = 0
     done
     run "$caisson" bundle diff good.tar "$url/ok/good.tar" --trust release.pub
@@ -798,11 +809,11 @@ net() {
     : >"$work/net/log"
     run "$caisson" bundle ingest "https://127.0.0.1:$secure/ok/good.tar" --trust release.pub --store stored --ca "127.0.0.1=$work/net/ca.pem"
     check "once more: only the head is fetched" test "$status-$(grep -c GET "$work/net/log")" = 0-1
-    expect "bundle ingest from a server without ranges" 3 "E_SRC_RANGE" "curl -f $url/norange/good.tar | caisson bundle ingest -" \
+    expect "bundle ingest from a server without ranges" 3 "E_SRC_RANGE" "curl -fL 'URL' | caisson bundle ingest -" \
         "$caisson" bundle ingest "$url/norange/good.tar" --trust release.pub --store none
     expect "bundle ingest of a cut bundle on a server" 4 "E_TRUNCATED" "" "$caisson" bundle ingest "$url/ok/half.tar" --trust release.pub --store none
     check "nothing of that is stored" test -z "$(find none -name '[0-9a-f]*' -type f -path '*releases*' 2>/dev/null)"
-    expect "a server without ranges" 3 "E_SRC_RANGE" "curl -f $url/norange/good.tar | caisson bundle ingest -" \
+    expect "a server without ranges" 3 "E_SRC_RANGE" "curl -fL 'URL' | caisson bundle ingest -" \
         "$caisson" bundle verify "$url/norange/good.tar" --trust release.pub
     expect "a URL that is nowhere" 3 "E_SRC_HTTP: the server says 404" "right?" "$caisson" bundle inspect "$url/ok/none.tar" --trust release.pub
     expect "a server with a private CA" 3 "E_SRC_TLS" "--ca" "$caisson" bundle inspect "https://127.0.0.1:$secure/ok/good.tar" --trust release.pub

@@ -63,6 +63,12 @@ static void files(void **state)
         OWN_FREE char *same = file_of(folder, texts[i], 0600);
         FAILS(ERR_USAGE, "--auth", credentials_load(&bad, same));
     }
+    OWN_FREE char *broken = file_of(folder, "{\"auths\":{\"a.example\":{\"password\":\"hunter2\" oops}}}", 0600);
+    struct err *e = credentials_load(&bad, broken);
+    assert_non_null(e);
+    assert_non_null(strstr(err_text(e), "it is no JSON"));
+    assert_null(strstr(err_text(e), "hunter2")); /* what is near the fault may be a password */
+    err_free(e);
     OWN_FREE char *link = check_path(folder, "link");
     assert_int_equal(symlink("auth.json", link), 0);
     FAILS(ERR_USAGE, "link", credentials_load(&bad, link));
