@@ -1,6 +1,7 @@
 /*
  * http: one request after the other over a connection that is kept. Any HTTP status is an answer; an error means that
- * there was none. Proxies from the environment, redirects, netrc and every protocol but http and https are off.
+ * there was none. Redirects, netrc and every protocol but http and https are off, and so are proxies where no
+ * `way` is given.
  */
 #pragma once
 #include "base/buf.h"
