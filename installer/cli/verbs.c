@@ -48,7 +48,7 @@ static const struct opt reset_opts[] = {
 #define PASSPHRASE_OPT                                                                                                 \
     {                                                                                                                  \
         .name = "passphrase-file", .arg = "FILE", .word = WORD_FILE,                                                   \
-        .help = "file (0600) with the private key's passphrase or PIN; else asked for at the terminal"                 \
+        .help = "file (0600) with the passphrase or PIN of one private key; else asked for at the terminal"            \
     }
 /* Of verbs that use a private key, which may be in a token. */
 #define KEY_ACCESS_OPTS                                                                                                \
@@ -218,16 +218,21 @@ static const struct opt key_opts[] = {
      .word = WORD_FILE,                                                                                                \
      .many = true,                                                                                                     \
      .help = "public key of a root officer; may be given again"},                                                      \
-        {.name = "root-threshold", .arg = "N", .help = "how many root officers must sign (1 of 1)"},                   \
+        {.name = "root-threshold", .arg = "N", .help = "how many root officers must sign (as before, else 1 of 1)"},   \
         {.name = "release-key",                                                                                        \
          .arg = "PUB",                                                                                                 \
          .word = WORD_FILE,                                                                                            \
          .many = true,                                                                                                 \
          .help = "public key of who signs releases; may be given again"},                                              \
-        {.name = "release-threshold", .arg = "N", .help = "how many of them must sign a release (1 of 1)"},            \
-        {.name = "epoch", .arg = "N", .help = "epoch of the rollback protection (0)"},                                 \
+        {.name = "release-threshold",                                                                                  \
+         .arg = "N",                                                                                                   \
+         .help = "how many of them must sign a release (as before, else 1 of 1)"},                                     \
+        {.name = "epoch", .arg = "N", .help = "epoch of the rollback protection (as before, else 0)"},                 \
         {.name = "expires", .arg = "DATE", .help = "2027-12-31: readers warn from then on"},                           \
-        {.name = "deny", .arg = "sha256:...", .many = true, .help = "a release that nobody may install any more"},     \
+        {.name = "deny",                                                                                               \
+         .arg = "sha256:...",                                                                                          \
+         .many = true,                                                                                                 \
+         .help = "a release that nobody may install any more; may be given again"},                                    \
         KEYS_OPT("private key that signs at once; may be given again"), KEY_ACCESS_OPTS
 
 static const struct opt key_show_opts[] = {
