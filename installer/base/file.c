@@ -253,10 +253,10 @@ static struct err *remove_entries(int fd, dev_t dev)
         own_close(&own);
         return err_os(sys, "read folder");
     }
-    for (struct dirent *d; (d = readdir(dir));)
+    for (struct dirent *d; (errno = 0, d = readdir(dir));)
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
             TRY(remove_at(fd, d->d_name, dev));
-    return NULL;
+    return errno ? err_os(errno, "read folder") : NULL;
 }
 
 struct err *file_remove_tree(int dirfd, const char *name)

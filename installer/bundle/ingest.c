@@ -306,19 +306,41 @@ static struct err *check_stored(struct doc **ret_receipt, const struct ingest *i
     struct source *source = NULL;
     OWN_BUNDLE struct bundle *b = NULL;
     TRY(stored_open(&source, folder, in->b->path));
-    TRY(bundle_open_source(&b, source, false, in->o->trust, in->o->n_trust));
+    TRY(bundle_open_source(&b, source, BUNDLE_FULL, in->o->trust, in->o->n_trust));
     TRY(bundle_way_out(oci_check_closure(b)));
     *ret_receipt = bundle_receipt(b);
+    return NULL;
+}
+
+/*
+ * The same release as it is listed, when it came with more root documents: what they withdrew stays withdrawn. Else
+ * NULL; what is damaged is replaced.
+ */
+static struct err *find_newer(struct bundle **ret, const struct ingest *in)
+{
+    OWN_FREE char *folder = str_fmt("%s/%s/%s", in->o->store, STORE_RELEASES, bundle_digest(in->b));
+    OWN_BUNDLE struct bundle *listed = NULL;
+    struct source *source = NULL;
+    if (!folder)
+        return err_os(ENOMEM, "store");
+    struct err *e = stored_open(&source, folder, folder);
+    if (!e)
+        e = bundle_open_source(&listed, source, BUNDLE_FULL, in->o->trust, in->o->n_trust);
+    err_ignore(e); /* none is there, or it is no good */
+    if (doc_int(bundle_root(in->b), "version", 0) < doc_int(listed ? bundle_root(listed) : NULL, "version", 0))
+        *ret = TAKE(listed);
     return NULL;
 }
 
 static struct err *list_release(struct doc **ret, struct ingest *in)
 {
     OWN_FREE char *folder = str_fmt("%s/%s/%s", in->o->store, STORE_TMP, bundle_digest(in->b));
+    OWN_BUNDLE struct bundle *newer = NULL;
     OWN_DOC struct doc *receipt = NULL;
     if (!folder)
         return err_os(ENOMEM, "store");
-    TRY(store_fault(in->o->store, keep_write(&in->dir, in->b)));
+    TRY(find_newer(&newer, in));
+    TRY(store_fault(in->o->store, keep_write(&in->dir, newer ? newer : in->b)));
     TRY(check_stored(&receipt, in, folder));
     describe(receipt, in);
     TRY(store_fault(in->o->store, keep_list(&in->dir, in->b, receipt)));

@@ -56,14 +56,25 @@ struct err *keep_write(const struct store_dir *s, const struct bundle *b)
     return write_headers(b, folder);
 }
 
+enum { OLD_NAME = 64 + sizeof ".old" };
+
+static void old_name(char ret[OLD_NAME], const char *name)
+{
+    (void)snprintf(ret, OLD_NAME, "%.64s.old", name);
+}
+
 /* Where the file system knows no other way: the old one goes to tmp/ whole, as a release that is removed. */
 static struct err *swap_by_hand(const struct store_dir *s, const char *name)
 {
-    char old[sizeof ".old" + 64];
-    (void)snprintf(old, sizeof old, "%s.old", name);
+    char old[OLD_NAME];
+    old_name(old, name);
     if (renameat(s->releases, name, s->tmp, old) < 0 && errno != ENOENT)
         return err_os(errno, "rename %s", name);
-    return renameat(s->tmp, name, s->releases, name) == 0 ? NULL : err_os(errno, "rename %s", name);
+    if (renameat(s->tmp, name, s->releases, name) == 0)
+        return NULL;
+    struct err *e = err_os(errno, "rename %s", name);
+    (void)renameat(s->tmp, old, s->releases, name); /* the old one stays listed */
+    return e;
 }
 
 /* In place of the same release, whose head may have had other signatures. Not every file system can exchange. */
@@ -75,6 +86,17 @@ static struct err *swap(const struct store_dir *s, const char *name)
     if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)
         return swap_by_hand(s, name);
     return err_os(errno, "rename %s", name);
+}
+
+/* Nobody knows whether the new one would stay: it is listed no more, and what was before it is again. */
+static void swap_back(const struct store_dir *s, const char *name)
+{
+    char old[OLD_NAME];
+    old_name(old, name);
+    if (renameat2(s->releases, name, s->tmp, name, RENAME_EXCHANGE) == 0)
+        return;
+    (void)renameat(s->releases, name, s->tmp, name);
+    (void)renameat(s->tmp, old, s->releases, name);
 }
 
 struct err *keep_list(const struct store_dir *s, const struct bundle *b, const struct doc *receipt)
@@ -91,6 +113,6 @@ struct err *keep_list(const struct store_dir *s, const struct bundle *b, const s
     if (fsync(s->releases) == 0)
         return NULL;
     struct err *e = err_os(errno, "write to the disk");
-    (void)renameat(s->releases, b->digest, s->tmp, b->digest); /* nobody knows whether it would stay */
+    swap_back(s, b->digest);
     return e;
 }

@@ -17,7 +17,8 @@ struct store_opts {
 /*
  * Takes a release into the store, in one pass over `b`, which may be a delta. Space is checked first; each blob has its
  * digest checked before it has its name; what the store has already is hashed again and not read, or replaced when it
- * is corrupt. Then what index.json reaches is walked in the store, all is put on the disk, and the release is listed.
+ * is corrupt. Then what index.json reaches is walked in the store, all is put on the disk, and the release is listed,
+ * in place of the same one, of which only a head with more root documents stays.
  * On an error what was complete stays, for the next run, and nothing else.
  *
  * Into *ret goes what was written as receipt.json: bundle_receipt() of the release, its `path` in the store, `store`,

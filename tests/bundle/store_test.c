@@ -57,7 +57,7 @@ static struct err *ingest_source(struct doc **ret, const struct shop *s, struct 
     const char *trust = s->f->pub_path;
     const struct store_opts o = {
         .store = s->store, .trust = &trust, .n_trust = 1, .progress = s->progress, .self = s->self};
-    TRY(bundle_open_source(&b, source, true, &trust, 1));
+    TRY(bundle_open_source(&b, source, BUNDLE_DELTA, &trust, 1));
     return store_ingest(ret, b, &o);
 }
 
@@ -234,6 +234,29 @@ static void linked_folders(void **state)
         assert_int_equal(unlink(name), 0);
         assert_int_equal(rename(kept, name), 0);
     }
+}
+
+/* The same release again with fewer root documents: those that came before stay. */
+static void newer_roots_stay(void **state)
+{
+    (void)state;
+    OWN_SHOP struct shop s = shop_new();
+    OWN_BUF struct buf older = {0};
+    OWN_DOC struct doc *a = NULL, *b = NULL, *c = NULL;
+    OK(buf_add(&older, s.f->file.at, s.f->file.len));
+    OK(ingest(&a, &s));
+    while (s.f->n)
+        forge_remove(s.f, s.f->entries[0].name);
+    (void)forge_next_root(s.f, (struct forge_more){{s.f->key}});
+    forge_seal(s.f);
+    forge_write(s.f);
+    OK(ingest(&b, &s));
+    is_published_file(&s, &s.f->file);
+    check_write(s.f->folder, "test.csn.tar", older.at, older.len);
+    OK(ingest(&c, &s));
+    is_published_file(&s, &s.f->file);
+    assert_int_equal(doc_int(c, "rootVersion", 0), 2);
+    assert_string_equal(doc_text(c, "digest"), doc_text(a, "digest"));
 }
 
 /* ---- deltas ---- */
@@ -462,7 +485,8 @@ static void closure(void **state)
 /* ---- row 40: everything that the store's disk can refuse ---- */
 
 static int fault_at, fault_errno;
-static _Atomic int fault_calls; /* the writer is a thread of its own */
+static bool can_exchange = true; /* false: as on a file system without renameat2() */
+static _Atomic int fault_calls;  /* the writer is a thread of its own */
 
 /* True when it is this call's turn to fail. */
 static bool fault(void)
@@ -497,11 +521,10 @@ int __wrap_renameat(int a, const char *x, int b, const char *y)
     return fault() ? -1 : __real_renameat(a, x, b, y);
 }
 
-/* Both ways of one rename fail, as on a full disk. */
 int __wrap_renameat2(int a, const char *x, int b, const char *y, unsigned flags)
 {
     errno = EINVAL;
-    return fault_at ? -1 : __real_renameat2(a, x, b, y, flags);
+    return !can_exchange || fault() ? -1 : __real_renameat2(a, x, b, y, flags);
 }
 
 int __wrap_mkdirat(int fd, const char *name, mode_t mode)
@@ -563,7 +586,44 @@ static void no_space(void **state)
 static void not_writable(void **state)
 {
     (void)state;
+    can_exchange = false;
     each_call_fails(EROFS, ": E_STORE: ");
+    can_exchange = true;
+}
+
+/* The k-th call fails when the release is listed already, and it stays so, as it was; false: there are fewer calls. */
+static bool listed_stays(int k)
+{
+    OWN_SHOP struct shop s = shop_new();
+    OWN_DOC struct doc *first = NULL, *second = NULL, *list = NULL;
+    OK(ingest(&first, &s));
+    fault_errno = EIO;
+    fault_calls = 0;
+    fault_at = k;
+    struct err *e = ingest(&second, &s);
+    bool reached = fault_calls >= k;
+    fault_at = 0;
+    if (reached)
+        FAILS(ERR_FAILED, ": E_STORE: ", e);
+    else
+        OK(e);
+    is_published_file(&s, &s.f->file);
+    OK(store_list(&list, s.store));
+    assert_true(doc_equal(doc_get(list, "releases")->child, reached ? first : second));
+    return reached;
+}
+
+static void what_is_listed_stays(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        int k = 1;
+        can_exchange = i == 0;
+        while (listed_stays(k))
+            k++;
+        assert_true(k > 10);
+    }
+    can_exchange = true;
 }
 
 /* ---- one at a time ---- */
@@ -766,6 +826,7 @@ int main(void)
         cmocka_unit_test(the_receipt_is_kept),
         cmocka_unit_test(folders),
         cmocka_unit_test(linked_folders),
+        cmocka_unit_test(newer_roots_stay),
         cmocka_unit_test(deltas),
         cmocka_unit_test(deltas_without_the_rest),
         cmocka_unit_test(corrupt_blobs),
@@ -776,6 +837,7 @@ int main(void)
         cmocka_unit_test(closure),
         cmocka_unit_test(no_space),
         cmocka_unit_test(not_writable),
+        cmocka_unit_test(what_is_listed_stays),
         cmocka_unit_test(one_at_a_time),
         cmocka_unit_test(stopped),
         cmocka_unit_test(by_ranges),
