@@ -133,7 +133,7 @@ static struct err *prepare(struct ingest *in)
     if (!in->state)
         return err_os(ENOMEM, "store");
     TRY(store_dir_open(&in->dir, in->o->store, true));
-    for (size_t i = 0; i < in->b->members.n; i++)
+    for (size_t i = 1; i < in->b->members.n; i++) /* index.json was read */
         look(in, i);
     if (in->b->delta && !in->b->source->one_pass)
         TRY(check_missing(in, false));
@@ -154,17 +154,43 @@ static struct err *count(void *self, const void *p, size_t n)
     return go_on ? NULL : err_new(ERR_CANCELLED, "stopped");
 }
 
-/* Hashes the store's file of that name again; *ret: it is right. */
-static struct err *is_right(bool *ret, const struct ingest *in, const struct member *m)
+enum { CHUNK = 1 << 20 };
+
+/* The digest of `size` bytes of it; *counted: those that were told to whoever shows progress. */
+static struct err *hash_there(char hex[DIGEST_HEX], uint64_t *counted, struct ingest *in, int fd, uint64_t size)
+{
+    OWN_SHA256 struct sha256 *hash = NULL;
+    OWN_FREE char *chunk = malloc(CHUNK);
+    if (!chunk)
+        return err_os(ENOMEM, "hash");
+    TRY(sha256_new(&hash));
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* advice only */
+    while (*counted < size) {
+        size_t n = size - *counted < CHUNK ? (size_t)(size - *counted) : CHUNK;
+        TRY(fd_read_exact(fd, chunk, n, NULL));
+        TRY(sha256_add(hash, chunk, n));
+        TRY(count(in, chunk, n));
+        *counted += n;
+    }
+    return sha256_hex(hash, hex);
+}
+
+/* Hashes the store's file of that name again; *ret: it is right, and its bytes are counted. */
+static struct err *is_right(bool *ret, struct ingest *in, const struct member *m)
 {
     char hex[DIGEST_HEX];
+    uint64_t counted = 0;
     OWN_FD int fd = openat(in->dir.blobs, m->hex, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return store_fault(in->o->store, err_os(errno, "%s/%s", STORE_BLOBS, m->hex));
-    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* advice only */
-    struct err *e = digest_fd(hex, fd, NULL);
+    struct err *e = hash_there(hex, &counted, in, fd, m->size);
+    if (e && err_kind(e) == ERR_CANCELLED)
+        return e;
     *ret = !e && strcmp(hex, m->hex) == 0;
     err_ignore(e); /* what cannot be read is not right either */
+    pthread_mutex_lock(&in->mutex);
+    in->seen -= *ret ? 0 : counted; /* they come again */
+    pthread_mutex_unlock(&in->mutex);
     return NULL;
 }
 
@@ -189,10 +215,6 @@ static struct err *take(struct ingest *in, size_t i, const struct member *m)
     bool was = in->state[i] != WANTED, right = false;
     if (in->state[i] == THERE)
         TRY(is_right(&right, in, m));
-    for (uint64_t left = right ? m->size : 0, n; left; left -= n) {
-        n = left < SIZE_MAX ? left : SIZE_MAX;
-        TRY(count(in, NULL, (size_t)n));
-    }
     if (!right)
         TRY(intake_blob(in->intake, in->b->source, m, count, in));
     return note(in, i, right, was && !right);

@@ -50,20 +50,42 @@ struct intake {
 
 /* ---- the writer ---- */
 
-static struct err *give_name(const struct intake *in, const struct arrival *a)
+static void go_through_cache(const struct arrival *a)
 {
+    (void)fcntl(a->fd, F_SETFL, 0);
+}
+
+static struct err *write_block(const struct arrival *a, const struct job *j)
+{
+    off_t at = lseek(a->fd, 0, SEEK_CUR);
+    if (j->n % ALIGN) /* the last block */
+        go_through_cache(a);
+    struct err *e = fd_write_all(a->fd, j->block, j->n);
+    if (!e || err_errno(e) != EINVAL || at < 0)
+        return e;
+    err_free(e); /* some file systems take the flag and then no such blocks */
+    go_through_cache(a);
+    return lseek(a->fd, at, SEEK_SET) < 0 ? err_os(errno, "seek") : fd_write_all(a->fd, j->block, j->n);
+}
+
+/* A name is for what is on the disk: syncfs() tells of no errors before Linux 5.8, and close() may be the first to. */
+static struct err *give_name(const struct intake *in, struct arrival *a)
+{
+    if (fdatasync(a->fd) < 0)
+        return err_os(errno, "write to the disk");
+    if (close(TAKE_FD(a->fd)) < 0)
+        return err_os(errno, "close");
     if (renameat(in->store->tmp, a->hex, in->store->blobs, a->hex) < 0)
-        return err_os(errno, "rename %s", a->hex);
+        return err_os(errno, "rename");
     return NULL;
 }
 
 static struct err *do_job(const struct intake *in, const struct job *j)
 {
-    const struct arrival *a = j->arrival;
-    if (j->n % ALIGN)
-        (void)fcntl(a->fd, F_SETFL, 0); /* the last block, through the cache */
-    TRY_CTX(fd_write_all(a->fd, j->block, j->n), "%s/%s", STORE_BLOBS, a->hex);
-    return j->then == THEN_NAME ? give_name(in, a) : NULL;
+    struct err *e = write_block(j->arrival, j);
+    if (!e && j->then == THEN_NAME)
+        e = give_name(in, j->arrival);
+    return err_wrap(e, "%s/%s", STORE_BLOBS, j->arrival->hex);
 }
 
 static void end_arrival(const struct intake *in, struct arrival *a)

@@ -87,7 +87,7 @@ static struct err *list_blobs(struct doc *ret, int fd, int releases)
     struct sum all = {.blobs = blobs}, unused = {.blobs = blobs, .used = &used};
     if (blobs < 0)
         return err_os(errno, "open %s", STORE_BLOBS);
-    TRY(used_read(&used, releases, NULL));
+    TRY(used_read(&used, releases));
     TRY(store_each(blobs, sum_blob, &all));
     TRY(store_each(blobs, sum_blob, &unused));
     set_sum(ret, &all);
@@ -135,7 +135,7 @@ static struct err *remove_blobs(struct sum *sum, const struct store_dir *s, cons
     OWN_FD int folder = openat(s->tmp, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return err_os(errno, "open %s", name);
-    TRY(used_read(&used, s->releases, NULL));
+    TRY(used_read(&used, s->releases));
     err_ignore(headers_read(&h, folder)); /* without them its blobs stay as unused ones */
     *sum = (struct sum){.blobs = s->blobs, .used = &used, .remove = true};
     for (size_t i = 0; i < h.n; i++) {
@@ -180,7 +180,7 @@ struct err *store_remove_unused(struct doc **ret, const char *path)
     OWN(used_done) struct used used = {0};
     TRY(store_dir_open(&s, path, false));
     struct sum sum = {.blobs = s.blobs, .used = &used, .remove = true};
-    TRY(store_fault(path, used_read(&used, s.releases, NULL)));
+    TRY(store_fault(path, used_read(&used, s.releases)));
     TRY(store_fault(path, store_each(s.blobs, sum_blob, &sum)));
     *ret = doc_new_map();
     set_sum(*ret, &sum);

@@ -15,10 +15,13 @@ struct err *store_fault(const char *path, struct err *e)
     int sys = e ? err_errno(e) : 0;
     if (!sys)
         return err_wrap(e, "store %s", path);
-    if (sys == ENOSPC || sys == EDQUOT)
-        return err_hint(err_wrap(e, "store %s: E_SPACE", path),
-                        "make room there and run it again: what is complete in the store is kept");
-    return err_hint(err_wrap(e, "store %s: E_STORE", path), "may you write there? --store DIR chooses another folder");
+    bool full = sys == ENOSPC || sys == EDQUOT;
+    e = err_wrap(e, "store %s: %s", path, full ? "E_SPACE" : "E_STORE");
+    if (full)
+        return err_hint(e, "make room there and run it again: what is complete in the store is kept");
+    if (err_hint_text(e)) /* who found it knows more */
+        return e;
+    return err_hint(e, "may you write there? --store DIR chooses another folder");
 }
 
 struct err *store_create(int *ret_fd, int dirfd, const char *name)
@@ -80,9 +83,9 @@ static struct err *take_lock(struct store_dir *s)
     if (s->lock < 0)
         return err_os(errno, "open %s", STORE_FORMAT_FILE);
     if (flock(s->lock, LOCK_EX | LOCK_NB) < 0)
-        return err_hint(errno == EWOULDBLOCK ? err_new(ERR_REFUSED, "another caisson writes into it")
-                                             : err_os(errno, "lock"),
-                        "wait until it is done");
+        return errno != EWOULDBLOCK
+                   ? err_os(errno, "lock")
+                   : err_hint(err_new(ERR_REFUSED, "another caisson writes into it"), "wait until it is done");
     TRY(fd_read_all(s->lock, &text));
     if (!text.len)
         return fd_write_all(s->lock, STORE_FORMAT, strlen(STORE_FORMAT));

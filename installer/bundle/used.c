@@ -1,6 +1,5 @@
 #include "bundle/used.h"
 
-#include "base/str.h"
 #include "bundle/store_dir.h"
 
 #include <errno.h>
@@ -10,7 +9,6 @@
 struct users {
     struct used *used;
     int releases;
-    const char *except;
     size_t cap;
 };
 
@@ -43,8 +41,6 @@ static struct err *add_release(void *self, const char *name)
 {
     struct users *u = self;
     OWN(headers_done) struct headers h = {0};
-    if (str_eq(name, u->except))
-        return NULL;
     OWN_FD int fd = openat(u->releases, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_os(errno, "%s/%s", STORE_RELEASES, name);
@@ -59,9 +55,9 @@ static int by_text(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-struct err *used_read(struct used *u, int releases, const char *except)
+struct err *used_read(struct used *u, int releases)
 {
-    struct users users = {.used = u, .releases = releases, .except = except};
+    struct users users = {.used = u, .releases = releases};
     TRY(store_each(releases, add_release, &users));
     if (u->n)
         qsort(u->hex, u->n, sizeof *u->hex, by_text);

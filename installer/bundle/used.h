@@ -12,7 +12,7 @@ struct used {
     size_t n;
 };
 
-/* Those of every release in the folder `releases`, `except` (may be NULL) left out. ERR_FAILED (E_STORE). */
-struct err *used_read(struct used *u, int releases, const char *except) ERR_MUST;
+/* Those of every release in the folder `releases`. ERR_FAILED (E_STORE). */
+struct err *used_read(struct used *u, int releases) ERR_MUST;
 bool used_has(const struct used *u, const char *hex);
 void used_done(struct used *u);

@@ -28,6 +28,7 @@ int __real_openat(int fd, const char *name, int flags, ...);
 int __wrap_openat(int fd, const char *name, int flags, ...);
 int __wrap_syncfs(int fd);
 int __wrap_fsync(int fd);
+int __wrap_fdatasync(int fd);
 
 ssize_t __wrap_write(int fd, const void *p, size_t n)
 {
@@ -69,6 +70,13 @@ int __wrap_syncfs(int fd)
 }
 
 int __wrap_fsync(int fd)
+{
+    (void)fd;
+    maybe_die();
+    return 0;
+}
+
+int __wrap_fdatasync(int fd)
 {
     (void)fd;
     maybe_die();

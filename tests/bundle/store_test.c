@@ -39,9 +39,9 @@ static void find_release(struct shop *s)
     s->release = str_fmt("%s/releases/%s", s->store, bundle_digest(b));
 }
 
-static struct shop shop_new(void)
+static struct shop shop_of(struct forge *f)
 {
-    struct shop s = {.f = forge_new(), .folder = check_folder()};
+    struct shop s = {.f = f, .folder = check_folder()};
     s.store = check_path(s.folder, "store");
     s.fifo = check_path(s.folder, "fifo");
     assert_int_equal(mkfifo(s.fifo, 0600), 0);
@@ -49,6 +49,11 @@ static struct shop shop_new(void)
     forge_write(s.f);
     find_release(&s);
     return s;
+}
+
+static struct shop shop_new(void)
+{
+    return shop_of(forge_new());
 }
 
 static struct err *ingest_source(struct doc **ret, const struct shop *s, struct source *source)
@@ -217,7 +222,7 @@ static void folders(void **state)
 static void linked_folders(void **state)
 {
     (void)state;
-    static const char *const names[] = {"tmp", "releases", "blobs"};
+    static const char *const names[] = {"tmp", "releases", "blobs", "blobs/sha256"};
     OWN_SHOP struct shop s = shop_new();
     OWN_DOC struct doc *a = NULL, *b = NULL;
     OWN_FREE char *other = check_path(s.f->folder, "other");
@@ -229,7 +234,9 @@ static void linked_folders(void **state)
         OWN_FREE char *mine = check_path(other, "mine");
         assert_int_equal(rename(name, kept), 0);
         assert_int_equal(symlink(other, name), 0);
-        FAILS(ERR_FAILED, "E_STORE: open ", ingest(&b, &s));
+        struct err *e = ingest(&b, &s);
+        assert_string_equal(e ? err_hint_text(e) : "", "a store's own folders are no links");
+        FAILS(ERR_FAILED, "E_STORE: open ", e);
         assert_int_equal(access(mine, F_OK), 0);
         assert_int_equal(unlink(name), 0);
         assert_int_equal(rename(kept, name), 0);
@@ -486,7 +493,9 @@ static void closure(void **state)
 
 static int fault_at, fault_errno;
 static bool can_exchange = true; /* false: as on a file system without renameat2() */
-static _Atomic int fault_calls;  /* the writer is a thread of its own */
+static bool refuse_direct;       /* as on one that takes O_DIRECT, but no blocks of ours */
+static int direct_writes;
+static _Atomic int fault_calls; /* the writer is a thread of its own */
 
 /* True when it is this call's turn to fail. */
 static bool fault(void)
@@ -508,11 +517,22 @@ int __real_mkdirat(int fd, const char *name, mode_t mode);
 int __wrap_mkdirat(int fd, const char *name, mode_t mode);
 int __wrap_syncfs(int fd);
 int __wrap_fsync(int fd);
+int __wrap_fdatasync(int fd);
 int __real_openat(int fd, const char *name, int flags, ...);
 int __wrap_openat(int fd, const char *name, int flags, ...);
 
+/* The first half of a direct write is done where the second half cannot be. */
+static ssize_t write_direct(int fd, const void *p, size_t n)
+{
+    direct_writes++;
+    errno = EINVAL;
+    return direct_writes % 2 && n > 4096 ? __real_write(fd, p, 4096) : -1;
+}
+
 ssize_t __wrap_write(int fd, const void *p, size_t n)
 {
+    if (refuse_direct && fcntl(fd, F_GETFL) & O_DIRECT)
+        return write_direct(fd, p, n);
     return fault() ? -1 : __real_write(fd, p, n);
 }
 
@@ -540,6 +560,12 @@ int __wrap_syncfs(int fd)
 }
 
 int __wrap_fsync(int fd)
+{
+    (void)fd;
+    return fault() ? -1 : 0;
+}
+
+int __wrap_fdatasync(int fd)
 {
     (void)fd;
     return fault() ? -1 : 0;
@@ -624,6 +650,82 @@ static void what_is_listed_stays(void **state)
         assert_true(k > 10);
     }
     can_exchange = true;
+}
+
+/* ---- a blob of several blocks ---- */
+
+enum { LARGE = (3 << 20) + 5 };
+
+/* A shop whose bundle has a blob of LARGE bytes; its digits into `hex`. */
+static struct shop shop_large(char hex[65])
+{
+    struct forge *f = forge_new();
+    OWN_FREE char *large = calloc(1, LARGE);
+    struct doc *m = doc_new_map();
+    char digest[72];
+    size_t size;
+    memcpy(large, "large", 5);
+    doc_set_int(m, "schemaVersion", 2);
+    doc_set_text(m, "artifactType", "large");
+    doc_set(m, "config", forge_descriptor("application/vnd.oci.empty.v1+json", forge_blob(digest, f, "{}", 2), 2));
+    (void)forge_blob(digest, f, large, LARGE);
+    memcpy(hex, digest + strlen("sha256:"), 65);
+    doc_add(doc_set(m, "layers", doc_new_list()), forge_descriptor("application/vnd.caisson.file.v1", digest, LARGE));
+    (void)forge_json(digest, f, m, &size);
+    doc_add(doc_get(f->index, "manifests"),
+            forge_descriptor("application/vnd.oci.image.manifest.v1+json", digest, size));
+    return shop_of(f);
+}
+
+static void direct_writes_refused(void **state)
+{
+    (void)state;
+    char hex[65];
+    OWN_SHOP struct shop s = shop_large(hex);
+    OWN_DOC struct doc *d = NULL;
+    refuse_direct = true;
+    OK(ingest(&d, &s));
+    refuse_direct = false;
+    is_published_file(&s, &s.f->file);
+    if (!direct_writes)
+        skip(); /* no such file system here */
+}
+
+struct steps {
+    uint64_t last, largest, total;
+};
+
+static bool step(void *self, uint64_t done, uint64_t total)
+{
+    struct steps *s = self;
+    if (done > s->last && done - s->last > s->largest)
+        s->largest = done - s->last;
+    s->last = done;
+    s->total = total;
+    return done <= total;
+}
+
+/* What is there already is hashed in steps: it can be stopped meanwhile, and what has to come again is not counted. */
+static void progress(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char hex[65];
+        OWN_SHOP struct shop s = shop_large(hex);
+        OWN_FREE char *blobs = check_path(s.store, "blobs/sha256");
+        OWN_FREE char *wrong = calloc(1, LARGE);
+        OWN_DOC struct doc *d = NULL, *again = NULL;
+        struct steps steps = {0};
+        OK(ingest(&d, &s));
+        if (i)
+            check_write(blobs, hex, wrong, LARGE);
+        s.progress = step;
+        s.self = &steps;
+        OK(ingest(&again, &s));
+        assert_int_equal(doc_len(doc_get(again, "replaced")), i);
+        assert_int_equal(steps.last, steps.total);
+        assert_true(steps.largest <= 1 << 20);
+    }
 }
 
 /* ---- one at a time ---- */
@@ -838,6 +940,8 @@ int main(void)
         cmocka_unit_test(no_space),
         cmocka_unit_test(not_writable),
         cmocka_unit_test(what_is_listed_stays),
+        cmocka_unit_test(direct_writes_refused),
+        cmocka_unit_test(progress),
         cmocka_unit_test(one_at_a_time),
         cmocka_unit_test(stopped),
         cmocka_unit_test(by_ranges),
