@@ -56,6 +56,7 @@ static struct err *read_head(struct bundle *b, const char *const trust[], size_t
     b->delta = head.delta;
     TRY(accept == BUNDLE_DELTA ? NULL : check_full(b));
     TRY(trust_check(&b->who, &head, b->path, trust, n_trust, accept == BUNDLE_TO_SIGN));
+    TRY(head_check_sigstores(&head, b->path));
     b->mtime = head.mtime;
     TRY(digest_hex(b->digest, head.release.at, head.release.len));
     struct err *e = release_parse(&b->release, &head.release);

@@ -44,6 +44,7 @@ enum {
     FORMAT_SIG_BYTES_MAX = 512,
     FORMAT_SIGS_MAX = 16,
     FORMAT_SIGSTORE_BYTES_MAX = 32 << 20,
+    FORMAT_HEAD_BYTES_MAX = 64 << 20, /* up to the first blob */
     FORMAT_MEMBERS_MAX = 100000,
     FORMAT_MANIFEST_BYTES_MAX = 4 << 20, /* of an OCI manifest, index or config */
     FORMAT_SMALL_BYTES_MAX = 16 << 20,   /* of what is ever read into memory */

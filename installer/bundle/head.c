@@ -130,20 +130,15 @@ static struct err *read_root_sig(struct head *h, const struct walk *w, const str
     return read_sig(&h->roots[h->n_roots - 1].sigs, w, name->hex);
 }
 
-/* What other tools read says the same as ours do, byte for byte: nothing in the file is anybody's to change. */
 static struct err *read_sigstore(struct head *h, const struct walk *w, const struct name *name)
 {
-    OWN_BUF struct buf text = {0};
-    bool is_ours = false;
     if (name->number != h->n_sigstores)
         return err_new(ERR_UNTRUSTED, "E_ORDER: sigstore bundle %u where %zu belongs", name->number, h->n_sigstores);
-    if (h->n_sigstores++ == FORMAT_SIGS_MAX)
+    if (h->n_sigstores == FORMAT_SIGS_MAX)
         return err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d sigstore bundles", FORMAT_SIGS_MAX);
-    TRY(walk_body(&text, w, FORMAT_SIGSTORE_BYTES_MAX));
-    TRY(sigstore_is_one(&is_ours, &text, &h->release, &h->sigs));
-    if (is_ours || h->sigs.n == 0) /* without any signature it is refused for that */
-        return NULL;
-    return err_new(ERR_UNTRUSTED, "E_SIG_BAD: none of the release's signatures, as sigstore's tools read them");
+    struct sigstore_raw *raw = &h->sigstores[h->n_sigstores++];
+    raw->at = w->at;
+    return walk_digest(raw->hex, w, FORMAT_SIGSTORE_BYTES_MAX);
 }
 
 static struct err *read_member(struct head *h, const struct walk *w, const struct name *name)
@@ -204,6 +199,14 @@ static struct err *check_order(bool first, enum class last, enum class next)
     return err_new(ERR_UNTRUSTED, "E_ORDER: this member does not belong here");
 }
 
+/* Readers of a pipe keep the head in memory. */
+static struct err *check_limit(const struct walk *w)
+{
+    return w->next <= FORMAT_HEAD_BYTES_MAX
+               ? NULL
+               : err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d bytes up to the first blob", FORMAT_HEAD_BYTES_MAX);
+}
+
 static struct err *read_all(struct head *h, struct walk *w)
 {
     enum class last = LAYOUT;
@@ -215,6 +218,7 @@ static struct err *read_all(struct head *h, struct walk *w)
             return err_new(ERR_UNTRUSTED, "%s: E_MISSING: the bundle ends before index.json", source_path(w->source));
         TRY(walk_place(classify(&name, w->entry.name), w));
         TRY(walk_place(check_order(first, last, name.class), w));
+        TRY(walk_place(check_limit(w), w));
         if (name.class == INDEX)
             break;
         TRY(walk_place(read_member(h, w, &name), w));
@@ -244,6 +248,27 @@ struct err *head_read(struct head *ret, const struct source *source)
             return no_sig(file, name, ret->roots[i].at);
     }
     return ret->sigs.n ? NULL : no_sig(file, "caisson/release.json", ret->release_at);
+}
+
+/* What other tools read says the same as ours do, byte for byte: nothing in the file is anybody's to change. */
+struct err *head_check_sigstores(const struct head *h, const char *file)
+{
+    char ours[FORMAT_SIGS_MAX][DIGEST_HEX];
+    for (size_t i = 0; h->n_sigstores && i < h->sigs.n; i++) {
+        OWN_BUF struct buf text = {0};
+        TRY(sigstore_make(&text, &h->release, &h->sigs.at[i]));
+        TRY(digest_hex(ours[i], text.at, text.len));
+    }
+    for (size_t i = 0, j; i < h->n_sigstores; i++) {
+        for (j = 0; j < h->sigs.n && strcmp(h->sigstores[i].hex, ours[j]) != 0; j++)
+            ;
+        if (j == h->sigs.n)
+            return err_new(ERR_UNTRUSTED,
+                           "%s: member caisson/release.%zu.sigstore.json at byte %llu: E_SIG_BAD: none of the "
+                           "release's signatures, as sigstore's tools read them",
+                           file, i, (unsigned long long)h->sigstores[i].at);
+    }
+    return NULL;
 }
 
 void head_done(struct head *h)

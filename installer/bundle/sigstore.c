@@ -5,8 +5,6 @@
 #include "pack/ustar.h"
 #include "pack/ustar_write.h"
 
-#include <string.h>
-
 #define MEDIA_SIGSTORE "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 static struct err *set_base64(struct doc *map, const char *key, const void *p, size_t n)
@@ -30,17 +28,6 @@ struct err *sigstore_make(struct buf *out, const struct buf *release, const stru
     struct doc *one = doc_add(doc_set(envelope, "signatures", doc_new_list()), doc_new_map());
     TRY(set_base64(one, "sig", sig->bytes, sig->len));
     return doc_json_write(out, d);
-}
-
-struct err *sigstore_is_one(bool *ret, const struct buf *text, const struct buf *release, const struct sigs *sigs)
-{
-    *ret = false;
-    for (size_t i = 0; i < sigs->n && !*ret; i++) {
-        OWN_BUF struct buf want = {0};
-        TRY(sigstore_make(&want, release, &sigs->at[i]));
-        *ret = want.len == text->len && memcmp(want.at, text->at, text->len) == 0;
-    }
-    return NULL;
 }
 
 struct err *sigstore_write(int fd, size_t n, int64_t mtime, const struct buf *text)

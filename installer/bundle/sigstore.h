@@ -9,8 +9,5 @@
 /* Appends the sigstore bundle of one signature of release.json, whose bytes are `release`. Equal inputs, equal bytes.
  */
 struct err *sigstore_make(struct buf *out, const struct buf *release, const struct sig *sig) ERR_MUST;
-/* Whether `text` is what sigstore_make() says of one of the signatures. */
-struct err *sigstore_is_one(bool *ret, const struct buf *text, const struct buf *release, const struct sigs *sigs)
-    ERR_MUST;
 /* Writes it as the `n`-th of a bundle, counted from 0. */
 struct err *sigstore_write(int fd, size_t n, int64_t mtime, const struct buf *text) ERR_MUST;

@@ -67,15 +67,36 @@ struct err *walk_padding(const struct walk *w)
     return NULL;
 }
 
+static struct err *check_limit(const struct walk *w, uint64_t max)
+{
+    if (w->entry.size <= max)
+        return NULL;
+    return err_new(ERR_UNTRUSTED, "E_LIMIT: %llu bytes, at most %llu are allowed", (unsigned long long)w->entry.size,
+                   (unsigned long long)max);
+}
+
 struct err *walk_body(struct buf *out, const struct walk *w, uint64_t max)
 {
-    if (w->entry.size > max)
-        return err_new(ERR_UNTRUSTED, "E_LIMIT: %llu bytes, at most %llu are allowed",
-                       (unsigned long long)w->entry.size, (unsigned long long)max);
+    TRY(check_limit(w, max));
     size_t n = (size_t)w->entry.size;
     TRY(buf_reserve(out, out->len + n));
     TRY(source_read(w->source, out->at + out->len, n, w->at + USTAR_BLOCK));
     out->len += n;
     out->at[out->len] = '\0';
+    return walk_padding(w);
+}
+
+static struct err *hash(void *self, const void *p, size_t n)
+{
+    return sha256_add(self, p, n);
+}
+
+struct err *walk_digest(char ret[DIGEST_HEX], const struct walk *w, uint64_t max)
+{
+    OWN_SHA256 struct sha256 *h = NULL;
+    TRY(check_limit(w, max));
+    TRY(sha256_new(&h));
+    TRY(source_stream(w->source, w->at + USTAR_BLOCK, w->entry.size, hash, h));
+    TRY(sha256_hex(h, ret));
     return walk_padding(w);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/buf.h"
 #include "bundle/source.h"
+#include "crypt/digest.h"
 #include "pack/ustar.h"
 
 struct walk {
@@ -16,6 +17,8 @@ struct walk {
 struct err *walk_next(bool *ret_end, struct walk *w) ERR_MUST;
 /* Appends the present member's body, of at most `max` bytes (E_LIMIT), and checks its padding. */
 struct err *walk_body(struct buf *out, const struct walk *w, uint64_t max) ERR_MUST;
+/* The digest of the present member's body, under the same rules. */
+struct err *walk_digest(char ret[DIGEST_HEX], const struct walk *w, uint64_t max) ERR_MUST;
 /* Checks that the bytes between the present body and the next header are zero. */
 struct err *walk_padding(const struct walk *w) ERR_MUST;
 /* Puts file, member and offset in front of `cause`; NULL stays NULL. */

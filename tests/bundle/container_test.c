@@ -510,6 +510,34 @@ static void sigstore_bundles(void **state)
     forge_refused(large, "E_LIMIT", "caisson/release.0.sigstore.json at byte ");
 }
 
+/* Nothing is made of them before a trusted key's signature holds. */
+static void sigstore_bundles_of_strangers(void **state)
+{
+    (void)state;
+    static const unsigned numbers[] = {0};
+    OWN_FORGE struct forge *f = with_sigstores(numbers, 1);
+    OWN_KEY struct key *other = NULL;
+    OWN_BUF struct buf pem = {0};
+    OK(key_new_ec(&other));
+    OK(key_public_pem(&pem, other));
+    check_write(f->folder, "release.pub", pem.at, pem.len);
+    forge_find(f, "caisson/release.0.sigstore.json")->body.at[20] ^= 1;
+    forge_refused(f, "E_ROOT_PIN", "caisson/root/0001/root.json at byte ");
+}
+
+/* Each member within its own limit. */
+static void large_head(void **state)
+{
+    (void)state;
+    static const unsigned numbers[] = {0, 1, 2};
+    enum { BYTES = 22 << 20 };
+    OWN_FORGE struct forge *f = with_sigstores(numbers, 3);
+    OWN_FREE char *zeros = calloc(1, BYTES);
+    for (size_t i = 0; i < 3; i++)
+        OK(buf_add(&f->entries[6 + i].body, zeros, BYTES));
+    forge_refused(f, "E_LIMIT: more than 67108864 bytes", "caisson/release.2.sigstore.json at byte ");
+}
+
 static void too_many_roots(void **state)
 {
     (void)state;
@@ -560,6 +588,8 @@ int main(void)
         cmocka_unit_test(over_the_limits),
         cmocka_unit_test(too_many_signatures),
         cmocka_unit_test(sigstore_bundles),
+        cmocka_unit_test(sigstore_bundles_of_strangers),
+        cmocka_unit_test(large_head),
         cmocka_unit_test(too_many_roots),
         cmocka_unit_test(no_file),
     };
