@@ -8,8 +8,6 @@
 #include "bundle/head.h"
 #include "bundle/inside.h"
 #include "bundle/oci.h"
-#include "bundle/pass.h"
-#include "bundle/pieces.h"
 #include "crypt/digest.h"
 #include "pack/ustar_write.h"
 
@@ -49,6 +47,13 @@ static struct err *check_full(const struct bundle *b)
         err_new(ERR_UNTRUSTED, "%s: E_FORMAT: a delta bundle, which has only what an older one lacks", b->path), b);
 }
 
+/* Which blobs a delta has is seen as it passes. */
+static void forget_places(struct members *m)
+{
+    for (size_t i = 1; i < m->n; i++)
+        m->at[i].at = 0;
+}
+
 static struct err *read_head(struct bundle *b, const char *const trust[], size_t n_trust, enum bundle_accept accept)
 {
     OWN(head_done) struct head head = {0};
@@ -67,6 +72,8 @@ static struct err *read_head(struct bundle *b, const char *const trust[], size_t
     if (!e)
         e = check_root_agrees(b);
     TRY_CTX(e, "%s: member caisson/release.json at byte %llu", b->path, (unsigned long long)head.release_at);
+    if (b->delta && b->source->one_pass)
+        forget_places(&b->members);
     return b->delta && !b->source->one_pass ? delta_places(&b->members, b->source, b->mtime) : NULL;
 }
 
@@ -141,56 +148,14 @@ void bundle_free(struct bundle *b)
     if (!b)
         return;
     source_free(b->source);
+    for (size_t i = 0; b->docs && i < b->members.n; i++)
+        buf_done(&b->docs[i]);
+    free(b->docs);
     members_done(&b->members);
     trust_done(&b->who);
     doc_free(b->release);
     doc_free(b->index);
     free(b);
-}
-
-/* ---- verify ---- */
-
-struct meter {
-    bundle_progress call;
-    void *self;
-    uint64_t done, total;
-};
-
-static struct err *count(void *self, const void *p, size_t n)
-{
-    struct meter *m = self;
-    (void)p;
-    m->done += n;
-    if (m->call && !m->call(m->self, m->done, m->total))
-        return err_new(ERR_CANCELLED, "stopped");
-    return NULL;
-}
-
-static struct err *verify_members(const struct bundle *b, struct meter *meter)
-{
-    OWN(part_check_done) struct part_check parts = {0};
-    struct pass p;
-    bool end;
-    pass_start(&p, b);
-    for (;;) {
-        TRY(pass_next(&end, &p));
-        if (end)
-            break;
-        TRY(blob_stream(b, &p.here, count, meter));
-        TRY(pass_padding(&p));
-        TRY(part_check_to(&parts, b->source, p.w.next)); /* while the kernel still has the bytes */
-    }
-    return part_check_to(&parts, b->source, source_size(b->source));
-}
-
-struct err *bundle_verify(const struct bundle *b, bundle_progress progress, void *self)
-{
-    struct meter meter = {.call = progress, .self = self};
-    for (size_t i = 0; i < b->members.n; i++)
-        meter.total += b->members.at[i].at ? b->members.at[i].size : 0;
-    source_sequential(b->source);
-    TRY(bundle_way_out(source_blame(b->source, verify_members(b, &meter))));
-    return b->delta ? NULL : bundle_way_out(oci_check_closure(b));
 }
 
 /* ---- write again ---- */

@@ -1,7 +1,8 @@
 /*
- * bundle: one signed release file, opened against trusted keys. Immutable after bundle_open(): every function with a
- * const struct bundle may be called from many threads at once. Refusals are ERR_UNTRUSTED; their text has a stable
- * word (E_DIGEST, ...; the list is in bundles/README.md), the member's name and its offset in the file.
+ * bundle: one signed release file, opened against trusted keys. Immutable after bundle_open(), and after
+ * bundle_verify() of one that is read once: every function with a const struct bundle may be called from many threads
+ * at once. Refusals are ERR_UNTRUSTED; their text has a stable word (E_DIGEST, ...; the list is in bundles/README.md),
+ * the member's name and its offset in the file.
  */
 #pragma once
 #include "base/buf.h"
@@ -48,15 +49,16 @@ void bundle_free(struct bundle *b);
 OWN_DEFINE(bundle, bundle)
 #define OWN_BUNDLE OWN(bundle_freep)
 
-/* Called now and then with bytes done and in all; return false to stop (ERR_CANCELLED). */
+/* Called now and then with bytes done and in all (0: not known); return false to stop (ERR_CANCELLED). */
 typedef bool (*bundle_progress)(void *self, uint64_t done, uint64_t total);
 
 /*
  * Reads every byte behind the head once: each member's header, size, digest and padding, the end mark, the end of
  * the file; then walks index.json: every image and artifact complete, no blob without a use (not for a delta, which
- * cannot know). `progress` may be NULL.
+ * cannot know). `progress` may be NULL. Of a source with one pass it is that pass: what the walk needs is kept, 64 MiB
+ * at most (else ERR_FAILED, E_LIMIT), and which blobs a delta has is known behind it.
  */
-struct err *bundle_verify(const struct bundle *b, bundle_progress progress, void *self) ERR_MUST;
+struct err *bundle_verify(struct bundle *b, bundle_progress progress, void *self) ERR_MUST;
 
 /* release.json, checked against its schema; borrowed. What matters is below "predicate". */
 const struct doc *bundle_release(const struct bundle *b);

@@ -14,6 +14,7 @@ struct bundle {
     int64_t mtime;           /* of every member */
     bool delta;
     struct members members;
+    struct buf *docs; /* of one that is read once: what may be a document, by member, kept while it was verified */
 };
 
 /* Says where a file or folder lies, for those who read the receipt from elsewhere: its absolute path without links. */

@@ -55,14 +55,8 @@ static struct err *open_bundle(struct bundle **ret, struct cli *x, int i, enum b
     return bundle_open_source(ret, source, accept, keys.at, keys.n);
 }
 
-bool verify_progress(void *self, uint64_t done, uint64_t total)
-{
-    struct cli *x = self;
-    event_progress(x->run.events, NULL, "verify", done, total);
-    return !cancel_is_set(&x->cancel);
-}
-
-struct err *check_dates(const struct cli *x, const struct bundle *b, struct strs *warnings)
+/* The time is at least the newest that the trust store has seen, where --trust does not name another. */
+static struct err *check_dates(const struct cli *x, const struct bundle *b, struct strs *warnings)
 {
     int64_t clock = clock_wall_s(), newest = 0;
     if (!args_has(&x->args, "trust"))
@@ -70,12 +64,30 @@ struct err *check_dates(const struct cli *x, const struct bundle *b, struct strs
     return bundle_dates(b, newest > clock ? newest : clock, args_has(&x->args, "enforce-dates") ? NULL : warnings);
 }
 
+struct err *open_once(struct bundle **ret, struct cli *x, const struct keys *keys, struct strs *warnings)
+{
+    struct source *source = NULL;
+    struct net_choice net;
+    net_choose(&net, x);
+    TRY(remote_open_once(&source, args_operand(&x->args, 0), &net.opts));
+    TRY(bundle_open_source(ret, source, BUNDLE_DELTA, keys->at, keys->n));
+    return check_dates(x, *ret, warnings);
+}
+
+bool verify_progress(void *self, uint64_t done, uint64_t total)
+{
+    struct cli *x = self;
+    event_progress(x->run.events, NULL, "verify", done, total);
+    return !cancel_is_set(&x->cancel);
+}
+
 struct err *run_bundle_verify(struct cli *x, struct doc **ret)
 {
+    OWN_KEYS struct keys keys = {0};
     OWN_BUNDLE struct bundle *b = NULL;
     OWN_STRS struct strs warnings = {0};
-    TRY(open_bundle(&b, x, 0, BUNDLE_DELTA));
-    TRY(check_dates(x, b, &warnings));
+    TRY(keys_choose(&keys, x, args_operand(&x->args, 0)));
+    TRY(open_once(&b, x, &keys, &warnings));
     TRY(bundle_verify(b, verify_progress, x));
     *ret = bundle_receipt(b);
     doc_set_texts(*ret, "warnings", &warnings);

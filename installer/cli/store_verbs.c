@@ -2,7 +2,6 @@
 
 #include "base/str.h"
 #include "bundle/store.h"
-#include "supply/remote.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,16 +30,6 @@ static bool ingest_progress(void *self, uint64_t done, uint64_t total)
     return !cancel_is_set(&x->cancel);
 }
 
-static struct err *open_head(struct bundle **ret, struct cli *x, const struct keys *keys, struct strs *warnings)
-{
-    struct source *source = NULL;
-    struct net_choice net;
-    net_choose(&net, x);
-    TRY(remote_open_once(&source, args_operand(&x->args, 0), &net.opts));
-    TRY(bundle_open_source(ret, source, BUNDLE_DELTA, keys->at, keys->n));
-    return check_dates(x, *ret, warnings);
-}
-
 struct err *run_bundle_ingest(struct cli *x, struct doc **ret)
 {
     OWN_KEYS struct keys keys = {0};
@@ -49,7 +38,7 @@ struct err *run_bundle_ingest(struct cli *x, struct doc **ret)
     OWN_FREE char *store = NULL;
     TRY(store_choose(&store, &x->args));
     TRY(keys_choose(&keys, x, args_operand(&x->args, 0)));
-    TRY(open_head(&b, x, &keys, &warnings));
+    TRY(open_once(&b, x, &keys, &warnings));
     const struct store_opts o = {
         .store = store, .trust = keys.at, .n_trust = keys.n, .progress = ingest_progress, .self = x};
     TRY(store_ingest(ret, b, &o));

@@ -404,16 +404,19 @@ const struct verb verbs[] = {
      .run = run_bundle_fetch,
      .show = show_bundle_fetch},
     {.name = "bundle verify",
-     .operands = "FILE|URL",
+     .operands = "FILE|URL|-",
      .least = 1,
      .most = 1,
      .word = WORD_FILE,
      .summary = "check a bundle's signatures and every byte",
      .opts = verify_opts,
      .notes =
-         "A URL of http or https is read by ranges, never stored; so do inspect, list, licenses, sbom and diff. Exit "
-         "status:\n"
-         "3 when it cannot be had, 4 when one signature or byte is not as it was signed.\n",
+         "A URL of http or https is read by ranges, never stored, as inspect, list, licenses, sbom and diff do it too. "
+         "- "
+         "is\n"
+         "standard input, which is read once, in one pass, and not stored either; so is a pipe. Exit status: 3 when it "
+         "cannot\n"
+         "be had, 4 when one signature or byte is not as it was signed.\n",
      .run = run_bundle_verify,
      .show = show_bundle_verify},
     {.name = "bundle inspect",

@@ -1,5 +1,6 @@
 /* verbs: what the rows of the table call. */
 #pragma once
+#include "bundle/bundle.h"
 #include "cli/cli.h"
 #include "cluster/cluster.h"
 #include "supply/net.h"
@@ -16,12 +17,8 @@ struct keys {
 struct err *keys_choose(struct keys *k, struct cli *x, const char *path) ERR_MUST;
 void keys_done(struct keys *k);
 #define OWN_KEYS OWN(keys_done)
-struct bundle;
-/*
- * bundle_dates() with --enforce-dates; the time is at least the newest that the trust store has seen, where --trust
- * does not name another.
- */
-struct err *check_dates(const struct cli *x, const struct bundle *b, struct strs *warnings) ERR_MUST;
+/* Opens the first operand to be read once, standard input too; what is wrong with its dates is refused or a warning. */
+struct err *open_once(struct bundle **ret, struct cli *x, const struct keys *keys, struct strs *warnings) ERR_MUST;
 /* A bundle_progress whose `self` is the struct cli: shows how far a verification is; Ctrl-C stops it. */
 bool verify_progress(void *self, uint64_t done, uint64_t total);
 /* Shows a document that is JSON whichever output is asked for. */

@@ -128,6 +128,31 @@ done
 check "a receipt names the source" test "$(jq -r .source s1/releases/*/receipt.json)" = "standard input"
 check "or says where it lies" test "$(jq -r '.source + " " + .store' s3/releases/*/receipt.json)" = "$(pwd -P)/two.tar.parts.json $(pwd -P)/s3"
 
+# ---- verified in one pass, and stored nowhere ----
+
+verify=("$caisson" bundle verify --trust release.pub)
+"${verify[@]}" two.tar -o json 2>"$work/err" | jq 'del(.path)' >"$work/want"
+works "bundle verify of standard input" "${verify[@]}" - -o json <two.tar
+check "names it" test "$(jq -r .path "$work/out")" = "standard input"
+check "and says what it says of the file" cmp "$work/want" <(jq 'del(.path)' "$work/out")
+works "bundle verify of a pipe" "${verify[@]}" - < <(cat two.tar)
+check "which people read" says "standard input is intact: "
+works "bundle verify of a FIFO" "${verify[@]}" /dev/fd/3 3< <(cat two.tar)
+"${verify[@]}" two.delta -o json 2>"$work/err" | jq 'del(.path)' >"$work/want"
+works "bundle verify of a delta through a pipe" "${verify[@]}" - -o json < <(cat two.delta)
+check "says what it says of its file" cmp "$work/want" <(jq 'del(.path)' "$work/out")
+expect "verify: a pipe that ends early" 4 "standard input: " "" "${verify[@]}" - < <(head -c 500000 two.tar)
+check "which is E_TRUNCATED" says "E_TRUNCATED"
+expect "verify: more behind the end" 4 "E_TRAILING" "" "${verify[@]}" - < <(cat two.tar two.tar)
+expect "verify: another byte" 4 "E_DIGEST" "" "${verify[@]}" - < <(head -c 400000 two.tar; printf '\377\376\375'; tail -c +400004 two.tar)
+expect "verify: an empty pipe" 4 "E_TRUNCATED" "" "${verify[@]}" - </dev/null
+expect "verify: no bundle" 4 "E_FORMAT" "" "${verify[@]}" - <"$caisson"
+expect "verify: another key" 4 "E_ROOT_PIN" "" "$caisson" bundle verify --trust other.pub - <two.tar
+timeout -s INT 2 "${verify[@]}" - < <(head -c 400000 two.tar && sleep 4) >"$work/out" 2>"$work/err"
+check "Ctrl-C ends the wait for more" test $? = 124
+check "and says so" says "error: "
+check "nothing is stored" test "$(ls -A "$default/tmp")" = ""
+
 # ---- out: the release's folder is the bundle ----
 
 works "bundle verify of the folder" "$caisson" bundle verify "$two" --trust release.pub
