@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "bundle/format.h"
+#include "bundle/oci.h"
 #include "supply/evidence.h"
 #include "supply/purl.h"
 
@@ -108,7 +109,7 @@ static struct err *add_texts(struct sbom *s, const char *component, const struct
     return NULL;
 }
 
-/* ---- images: config and layers stand beside the components, since images share them ---- */
+/* ---- images: index, config and layers stand beside the components, since images share them ---- */
 
 /* Puts it under `depends`; false when it stands in the document already. */
 static bool is_new_blob(struct sbom *s, struct doc *on, const char *ref)
@@ -157,15 +158,25 @@ static struct err *add_image_blob(struct sbom *s, struct doc *on, const struct d
     return layer ? add_layer(s, TAKE(thing), digest, image, owner) : sbom_add(s, SBOM_BLOBS, TAKE(thing));
 }
 
-static struct err *add_image_blobs(struct sbom *s, const char *ref, const struct blob *b, const char *image,
+/* The index that an image's name stands for: it goes to the nodes too. */
+static struct err *add_image_index(struct sbom *s, struct doc *on, const struct doc *image, const struct owner *owner)
+{
+    const char *name = doc_text(image, "name");
+    const struct doc *descriptor = oci_find_image(s->a->index, name);
+    return doc_get(image, "indexDigest") ? add_image_blob(s, on, descriptor, false, name, owner) : NULL;
+}
+
+static struct err *add_image_blobs(struct sbom *s, const char *ref, const struct blob *b, const struct doc *image,
                                    const struct owner *owner)
 {
+    const char *name = doc_text(image, "name");
     OWN_DOC struct doc *manifest = NULL, *depends = sbom_depends(ref);
     struct doc *on = sbom_depends_on(depends);
-    TRY(doc_json(&manifest, image, b->bytes, (size_t)b->size));
-    TRY(add_image_blob(s, on, doc_get(manifest, "config"), false, image, owner));
+    TRY(doc_json(&manifest, name, b->bytes, (size_t)b->size));
+    TRY(add_image_index(s, on, image, owner));
+    TRY(add_image_blob(s, on, doc_get(manifest, "config"), false, name, owner));
     DOC_EACH (v, doc_get(manifest, "layers"))
-        TRY(add_image_blob(s, on, v, true, image, owner));
+        TRY(add_image_blob(s, on, v, true, name, owner));
     return sbom_add(s, SBOM_DEPENDENCIES, TAKE(depends));
 }
 
@@ -195,7 +206,7 @@ static struct err *add_image(struct sbom *s, struct doc *on, const struct doc *i
     TRY(describe_image(s, thing, image));
     doc_add_text(on, ref);
     TRY(sbom_add(s, SBOM_COMPONENTS, TAKE(thing)));
-    return add_image_blobs(s, ref, b, name, owner);
+    return add_image_blobs(s, ref, b, image, owner);
 }
 
 /* ---- components ---- */

@@ -2,6 +2,7 @@
 #include "workshop.h"
 
 #include "bundle/bundle.h"
+#include "bundle/image.h"
 #include "supply/sbom_read.h"
 
 static void open_built(struct bundle **ret, const struct workshop *w)
@@ -88,6 +89,49 @@ static void lists_everything(void **state)
     assert_true(depends(sbom, "release", "component/tool"));
     assert_true(depends(sbom, "release", "profile"));
     assert_true(depends(sbom, "component/pause", "image/registry.example/pause:3.10"));
+}
+
+/* Gives the image of the lock an index that has it and one for another machine; the index's bytes into `ret`. */
+static void add_index(struct buf *ret, const struct workshop *w)
+{
+    OWN_BUF struct buf text = {0}, changed = {0};
+    OWN_DOC struct doc *lock = NULL;
+    char hex[65];
+    OK(file_read(&text, AT_FDCWD, w->lock));
+    OK(doc_json(&lock, w->lock, text.at, text.len));
+    struct doc *image = doc_get(lock, "entries")->child;
+    OK(buf_fmt(ret,
+               "{\"schemaVersion\":2,\"manifests\":["
+               "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%s\",\"size\":%s,"
+               "\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}},"
+               "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:%064d\",\"size\":9,"
+               "\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"}}]}",
+               doc_text(image, "sha256"), doc_text(image, "size"), 0));
+    workshop_blob(hex, w, ret->at, ret->len);
+    struct doc *index = doc_set(image, "index", doc_new_map());
+    doc_set_text(index, "sha256", hex);
+    doc_set_int(index, "size", (int64_t)ret->len);
+    OK(doc_json_write(&changed, lock));
+    workshop_put(w, "cache/lock/tiny.lock.json", buf_text(&changed));
+}
+
+/* An image goes to the nodes with the index that its name stands for. */
+static void indexes_reach_nodes(void **state)
+{
+    (void)state;
+    OWN_WORKSHOP struct workshop w = workshop_new();
+    OWN_BUNDLE struct bundle *b = NULL;
+    OWN_DOC struct doc *sbom = NULL;
+    OWN_BUF struct buf index = {0};
+    OWN_STRS struct strs blobs = {0};
+    add_index(&index, &w);
+    open_built(&b, &w);
+    OK(sbom_read(&sbom, b));
+    OK(bundle_image_blobs(&blobs, b, "registry.example/pause:3.10"));
+    assert_int_equal(blobs.n, 4); /* with manifest, config and layer */
+    OWN_FREE char *ref = str_fmt("blob/%s", bundle_image_digest(b, "registry.example/pause:3.10"));
+    check_bytes(must_find(sbom, ref), buf_text(&index));
+    assert_true(depends(sbom, "image/registry.example/pause:3.10", ref));
 }
 
 /* ---- programs that Go made ---- */
@@ -388,17 +432,13 @@ static void damaged_layer_notes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_everything),
-                                       cmocka_unit_test(references_hold),
-                                       cmocka_unit_test(same_inputs_same_document),
-                                       cmocka_unit_test(damaged_notes),
-                                       cmocka_unit_test(damaged_layer_notes),
-                                       cmocka_unit_test(go_modules),
-                                       cmocka_unit_test(what_is_not_known_is_said),
-                                       cmocka_unit_test(bad_go_information),
-                                       cmocka_unit_test(sums_must_agree),
-                                       cmocka_unit_test(programs_in_images),
-                                       cmocka_unit_test(a_name_twice),
-                                       cmocka_unit_test(a_layer_that_is_none)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(indexes_reach_nodes), cmocka_unit_test(lists_everything),
+        cmocka_unit_test(references_hold),     cmocka_unit_test(same_inputs_same_document),
+        cmocka_unit_test(damaged_notes),       cmocka_unit_test(damaged_layer_notes),
+        cmocka_unit_test(go_modules),          cmocka_unit_test(what_is_not_known_is_said),
+        cmocka_unit_test(bad_go_information),  cmocka_unit_test(sums_must_agree),
+        cmocka_unit_test(programs_in_images),  cmocka_unit_test(a_name_twice),
+        cmocka_unit_test(a_layer_that_is_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
