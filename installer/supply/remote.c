@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { WINDOW = 256 << 10, STREAMS = 4 };
+enum { WINDOW = 256 << 10, LEAST = 4 << 10, STREAMS = 4 };
 
 /* What changes while it is read. */
 struct inside {
@@ -107,14 +107,22 @@ static size_t copy_window(const struct inside *in, void *p, size_t n, uint64_t o
     return n;
 }
 
-/* Moves the window; who reads elsewhere meanwhile waits, since mostly they would read the same. */
-static struct err *move_window(const struct remote *r, struct http_found *found, uint64_t offset)
+/* Who goes on reads on: a whole window. Who jumps may want a header alone, or what it asks for. */
+static uint64_t window_at(const struct inside *in, uint64_t offset, size_t n)
+{
+    if (offset == in->at + in->len || n > WINDOW)
+        return WINDOW;
+    return n > LEAST ? n : LEAST;
+}
+
+/* Moves the window, for `n` bytes; who reads elsewhere meanwhile waits, since mostly they would read the same. */
+static struct err *move_window(const struct remote *r, struct http_found *found, uint64_t offset, size_t n)
 {
     struct inside *in = r->inside;
-    uint64_t left = r->s.size == SOURCE_SIZE_UNKNOWN ? WINDOW : r->s.size - offset;
+    uint64_t size = window_at(in, offset, n), left = r->s.size == SOURCE_SIZE_UNKNOWN ? size : r->s.size - offset;
     in->at = offset;
     in->len = 0;
-    return get(r, found, offset, left < WINDOW ? left : WINDOW, fill, in);
+    return get(r, found, offset, left < size ? left : size, fill, in);
 }
 
 static struct err *read_some(size_t *ret, const struct source *s, void *p, size_t n, uint64_t offset)
@@ -125,7 +133,7 @@ static struct err *read_some(size_t *ret, const struct source *s, void *p, size_
     if (offset >= s->size || !n)
         return NULL;
     (void)pthread_mutex_lock(&r->inside->mutex);
-    struct err *e = in_window(r->inside, offset) ? NULL : move_window(r, &found, offset);
+    struct err *e = in_window(r->inside, offset) ? NULL : move_window(r, &found, offset, n);
     if (!e)
         *ret = copy_window(r->inside, p, n, offset);
     (void)pthread_mutex_unlock(&r->inside->mutex);
@@ -187,7 +195,7 @@ static struct err *begin(struct remote *r, const char *url, const struct net_opt
         return err_os(ENOMEM, "bundle %s", url);
     (void)pthread_mutex_init(&r->inside->pool, NULL); /* cannot fail for ones of the default kind */
     (void)pthread_mutex_init(&r->inside->mutex, NULL);
-    TRY_CTX(move_window(r, &found, 0), "bundle");
+    TRY_CTX(move_window(r, &found, 0, WINDOW), "bundle");
     r->s.size = found.total;
     memcpy(r->etag, found.etag, sizeof r->etag);
     return NULL;

@@ -104,6 +104,28 @@ static struct err *to_buf(void *self, const void *p, size_t n)
     return buf_add(self, p, n);
 }
 
+/* From header to header: little is asked for, until somebody reads on. */
+static void test_jumps(void **state)
+{
+    (void)state;
+    NEED_FILES(files);
+    OWN_SOURCE struct source *s = NULL;
+    char block[512], more[9000];
+    files_put(&files, "big", big, sizeof big);
+    OK(open_mode(&s, "ok", "big"));
+    free(files_log(&files));
+    OK(source_read(s, block, sizeof block, 600000));
+    OK(source_read(s, block, sizeof block, 602000));
+    OK(source_read(s, block, sizeof block, 604096));
+    OK(source_read(s, more, sizeof more, 300000));
+    assert_memory_equal(more, big + 300000, sizeof more);
+    OWN_FREE char *log = files_log(&files);
+    assert_int_equal(files_count(log, "GET"), 3);
+    assert_non_null(strstr(log, "range=bytes=600000-604095 "));
+    assert_non_null(strstr(log, "range=bytes=604096-866239 "));
+    assert_non_null(strstr(log, "range=bytes=300000-308999 "));
+}
+
 static void test_bytes(void **state)
 {
     (void)state;
@@ -224,9 +246,9 @@ static void test_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_verify),  cmocka_unit_test(test_head_alone), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_threads), cmocka_unit_test(test_refused),    cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_verify), cmocka_unit_test(test_head_alone), cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_bytes),  cmocka_unit_test(test_threads),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_cuts),   cmocka_unit_test(test_changes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
