@@ -236,7 +236,7 @@ static struct err *put(const char *product, const struct buf *bytes, int64_t ver
     return write_state(product, state);
 }
 
-struct err *pins_put(const struct chain *c)
+struct err *pins_put(const struct chain *c, bool compared)
 {
     OWN_FD int lock = -1;
     OWN_DOC struct doc *state = NULL;
@@ -245,7 +245,9 @@ struct err *pins_put(const struct chain *c)
     int64_t version = doc_int(last, "version", 0);
     enum pins_result is;
     TRY(hold(&lock, product));
-    TRY(pins_look(&is, c)); /* somebody may have pinned another one since it was looked at first */
+    TRY(pins_look(&is, c)); /* it may be another one since it was looked at first, or none */
+    if (is == PINS_NEW && !compared)
+        return err_hint(err_new(ERR_REFUSED, "what was pinned of %s has gone meanwhile", product), "run it again");
     TRY(read_state(&state, product));
     if (version < doc_int(state, "root", 0))
         return err_hint(err_new(ERR_UNTRUSTED,

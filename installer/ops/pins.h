@@ -2,7 +2,7 @@
  * pins: the trust store of this account, $XDG_CONFIG_HOME/caisson/trust/<product>/: root.json is the root document that
  * a person compared with the publisher, or a later one that follows from it; state.json is what was seen since: {root:
  * version, floors: (wire/floor.h)}. Both 0600. A root document never goes back. Where cluster.yaml has `trust`,
- * the store is not asked.
+ * the store is not asked, but by `bundle verify` for the time.
  */
 #pragma once
 #include "bundle/bundle.h"
@@ -30,9 +30,11 @@ enum pins_result { PINS_NEW, PINS_SAME, PINS_NEXT };
  * from it. ERR_UNTRUSTED: E_ROOT_CHAIN (an older one), E_ROOT_PIN (another one: what is pinned is never replaced).
  */
 struct err *pins_look(enum pins_result *ret, const struct chain *c) ERR_MUST;
-/* Makes the last document of `c` the pinned one. ERR_UNTRUSTED as pins_look(), and E_ROOT_CHAIN when a later one was
- * seen. */
-struct err *pins_put(const struct chain *c) ERR_MUST;
+/*
+ * Makes the last document of `c` the pinned one, if it is what pins_look() says still; a first one only when a person
+ * `compared` it. ERR_UNTRUSTED as pins_look(), and E_ROOT_CHAIN when a later one was seen; ERR_REFUSED.
+ */
+struct err *pins_put(const struct chain *c, bool compared) ERR_MUST;
 /*
  * Takes over the last root document of an accepted bundle. `floors` (may be NULL): what is installed now; the highest
  * is kept. ERR_UNTRUSTED (E_ROOT_PIN) when a document is pinned meanwhile from which it does not follow.

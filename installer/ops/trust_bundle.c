@@ -52,7 +52,7 @@ struct err *ops_trust_bundle(struct doc **ret, const char *file, const char *fin
     TRY(describe(&d, &c));
     bool yes = is != PINS_NEW || fingerprint || confirm(self, doc_get(d, "document"));
     if (yes && is != PINS_SAME)
-        TRY(pins_put(&c));
+        TRY(pins_put(&c, is == PINS_NEW || fingerprint));
     doc_set_text(d, "result", yes ? words[is] : "declined");
     *ret = TAKE(d);
     return NULL;

@@ -71,7 +71,7 @@ static void pin(const struct store *s, const char *name)
     OWN_CHAIN struct chain c = {0};
     OWN_FREE char *path = check_path(s->shop.folder, name);
     OK(chain_of_file(&c, path));
-    OK(pins_put(&c));
+    OK(pins_put(&c, true));
 }
 
 static struct doc *floors_of(const struct bundle *b)
@@ -140,8 +140,10 @@ static void only_forward(void **state)
           pins_look(&is, &older));
     assert_int_equal(unlink(s.root_path), 0); /* nor is it lowered by way of a pin that is lost */
     FAILS(ERR_UNTRUSTED, "E_ROOT_CHAIN: this ends with root document 1 of caisson; 2 was seen before",
-          pins_put(&older));
-    OK(pins_put(&newer));
+          pins_put(&older, true));
+    FAILS(ERR_REFUSED, "what was pinned of caisson has gone meanwhile", pins_put(&newer, false));
+    OK(pins_put(&newer, true));
+    OK(pins_put(&newer, false));
     assert_int_equal(stat(s.state_path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(stat(s.root_path, &st), 0);
@@ -161,7 +163,7 @@ static void another_pin_meanwhile(void **state)
     OK(chain_of_file(&ours, old));
     OK(chain_create(theirs, &change));
     pin(&s, "theirs/0001/root.json");
-    FAILS(ERR_UNTRUSTED, "E_ROOT_PIN: another root document of caisson is pinned", pins_put(&ours));
+    FAILS(ERR_UNTRUSTED, "E_ROOT_PIN: another root document of caisson is pinned", pins_put(&ours, true));
     FAILS(ERR_UNTRUSTED, "E_ROOT_PIN: another root document of caisson is pinned", pins_accept(s.old, NULL));
     FAILS(ERR_UNTRUSTED, "E_ROOT_PIN: another root document of caisson is pinned", pins_accept(s.new, NULL));
     OWN_DOC struct doc *root = load(s.root_path);
