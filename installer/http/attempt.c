@@ -131,11 +131,10 @@ static struct err *read_whole(struct attempt *a)
 {
     curl_off_t length = -1;
     TRY(check_etag(a));
-    if (a->at > 0 || a->ask->part) {
-        a->found->changed = a->at > 0;
-        return err_new(ERR_UNREACHABLE, "E_SRC_RANGE: asked for a part, the server sends the whole file");
-    }
+    a->found->changed = a->at > 0;
     TRY(check_encoding(a));
+    if (a->at > 0 || a->ask->part)
+        return err_new(ERR_UNREACHABLE, "E_SRC_RANGE: asked for a part, the server sends the whole file");
     (void)curl_easy_getinfo(a->conn->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     a->open_ended = length < 0;
     if (!a->open_ended)

@@ -80,7 +80,7 @@ static struct err *adopt(const char *cache, const char *tmp, const char *hex)
 
 /* ---- out of the net ---- */
 
-/* Its name until its digest is known: that of the address, so that a later run goes on with it. */
+/* Its name until its digest is known: that of the address, so that a later run takes the place of a killed one. */
 static struct err *tmp_of(char **ret, const char *cache, const char *url)
 {
     char hex[DIGEST_HEX];

@@ -22,7 +22,7 @@ typedef void (*fetch_says)(void *self, enum fetch_state state, const char *id, c
  * {lock, cache, entries, present, fetched, bytes (that came), files: [{id, sha256, size, url, kept}], missing: [{id,
  * sha256, size, way}]}. What one entry lacks does not keep others from being fetched. ERR_UNREACHABLE when sources fail
  * (http/range.h has the words); ERR_UNTRUSTED (E_LOCK) for the lock, and when a source's bytes are not those of the
- * lock; ERR_FAILED (E_MISSING) when entries have no source, E_SPACE before the first byte; ERR_CANCELLED. A run that
- * was killed is gone on with by the next.
+ * lock; ERR_FAILED (E_MISSING) when entries have no source, E_SPACE before the first byte (of an image: before its
+ * first layer); ERR_CANCELLED. A run that was killed is gone on with by the next.
  */
 struct err *bundle_fetch(struct doc **ret, const struct fetch_opts *o, fetch_says says, void *self) ERR_MUST;
