@@ -75,9 +75,9 @@ static struct err *pipe_read(size_t *ret, const struct source *s, void *p, size_
         return NULL;
     }
     if (offset < f->at)
-        return err_new(ERR_FAILED, "%s: can be read only once; byte %llu is gone", s->path, (unsigned long long)offset);
-    TRY_CTX(skip_to(&end, f, offset), "%s", s->path);
-    return end ? NULL : err_wrap(next_bytes(ret, f, p, n), "%s", s->path);
+        return err_new(ERR_FAILED, "it can be read only once; byte %llu is gone", (unsigned long long)offset);
+    TRY(skip_to(&end, f, offset));
+    return end ? NULL : next_bytes(ret, f, p, n);
 }
 
 static void pipe_settle(const struct source *s)

@@ -5,6 +5,7 @@
 #include "cli/stop.h"
 #include "cli/verbs.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -66,9 +67,18 @@ static struct err *run(struct cli *x, int argc, char **argv)
     return finish(x, e, result);
 }
 
+/* The first file that is opened must not become a closed standard input or output: using those stays an error. */
+static void fill_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* takes the lowest number */
+}
+
 int cli_main(int argc, char **argv)
 {
     static struct cli x; /* the thread that waits for signals uses it to the very end */
+    fill_standard();
     (void)umask(077);
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* keys are in memory: no core, */
     (void)prctl(PR_SET_DUMPABLE, 0);                      /* and no look into it by the account's other programs */

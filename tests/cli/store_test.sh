@@ -148,9 +148,14 @@ expect "verify: another byte" 4 "E_DIGEST" "" "${verify[@]}" - < <(head -c 40000
 expect "verify: an empty pipe" 4 "E_TRUNCATED" "" "${verify[@]}" - </dev/null
 expect "verify: no bundle" 4 "E_FORMAT" "" "${verify[@]}" - <"$caisson"
 expect "verify: another key" 4 "E_ROOT_PIN" "" "$caisson" bundle verify --trust other.pub - <two.tar
+run "${verify[@]}" - <&-
+check "verify: closed standard input" test $status = 1
+check "is said at once" says "read: Bad file descriptor"
+run bash -c 'exec "$@" >&-' - "${verify[@]}" two.tar
+check "closed standard output is said, too" test $status = 1
 timeout -s INT 2 "${verify[@]}" - < <(head -c 400000 two.tar && sleep 4) >"$work/out" 2>"$work/err"
 check "Ctrl-C ends the wait for more" test $? = 124
-check "and says so" says "error: "
+check "and says so" says "cancelled"
 check "nothing is stored" test "$(ls -A "$default/tmp")" = ""
 
 # ---- out: the release's folder is the bundle ----
@@ -188,10 +193,8 @@ spec:
 Y
 "$caisson" init >"$work/out" 2>&1
 works "cluster.yaml takes the folder as its release" "$caisson" validate
-of_two=$(grep -ao 'blobs/sha256/[0-9a-f]*' "$two/headers")
-# shellcheck disable=SC2086 # one word a blob
-large=$(cd "$default" && find $of_two -size +100k | head -n 1)
-printf x | dd of="$default/$large" bs=1 seek=5000 conv=notrunc status=none
+hex=$(grep -aoFf <(find "$default/blobs" -type f -size +100k -printf '%f\n') "$two/headers" | head -n 1)
+printf "other bytes" | dd of="$default/blobs/sha256/$hex" bs=1 seek=5000 conv=notrunc status=none
 expect "and a blob that went bad is seen" 4 "E_DIGEST" "caisson bundle ingest" "$caisson" validate
 works "ingest mends it" "${ingest[@]}" two.tar
 works "also what the other release has" "${ingest[@]}" one.tar
