@@ -106,7 +106,7 @@ struct err *file_read_named(struct buf *out, const char *what, const char *path)
     OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_as(err_os(errno, "%s %s", what, path), ERR_USAGE);
-    return err_wrap(fd_read_all(fd, out), "%s %s", what, path);
+    return err_as(err_wrap(fd_read_all(fd, out), "%s %s", what, path), ERR_USAGE);
 }
 
 /* The folder part of `name` ("." when none), in new memory. */

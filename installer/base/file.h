@@ -26,7 +26,7 @@ struct err *fd_read_at(size_t *ret, int fd, void *p, size_t n, uint64_t offset) 
  * part. */
 struct err *file_read(struct buf *out, int dirfd, const char *name) ERR_MUST;
 /* The same of a file that a person named, `what` for the words: links are followed, and of a pipe, as the shell's
- * <(COMMAND) gives one, what is written into it is awaited. ERR_USAGE when it cannot be opened. */
+ * <(COMMAND) gives one, what is written into it is awaited. ERR_USAGE when it cannot be read. */
 struct err *file_read_named(struct buf *out, const char *what, const char *path) ERR_MUST;
 /*
  * Atomically and durably replaces `name` (write NAME.new, fsync, rename, fsync of the folder): CRASH-5. Several at

@@ -27,6 +27,15 @@ const char *format_scheme(const char *spki_pem)
     return NULL;
 }
 
+const char *format_key_scheme(const struct key *key)
+{
+    OWN_BUF struct buf pem = {0};
+    struct err *e = key_public_pem(&pem, key);
+    const char *scheme = e ? NULL : format_scheme(buf_text(&pem));
+    err_free(e);
+    return scheme;
+}
+
 static bool is_lower_or_digit(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -38,7 +47,8 @@ struct err *format_name(const char *s)
     bool good = n > 0 && n <= 63 && is_lower_or_digit(s[0]) && is_lower_or_digit(s[n - 1]);
     for (size_t i = 0; i < n; i++)
         good = good && (is_lower_or_digit(s[i]) || s[i] == '-' || s[i] == '.');
-    return good ? NULL : err_new(ERR_UNTRUSTED, "E_PATH: \"%s\" is not a plain name", s);
+    return good ? NULL
+                : err_new(ERR_UNTRUSTED, "E_PATH: \"%s\" is not a plain name (a-z, 0-9, inside also - and .)", s);
 }
 
 /* host[:port] with a dot, a port, or "localhost": what tells a host from a first part of a path. */

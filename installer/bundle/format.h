@@ -1,6 +1,7 @@
 /* format: names and limits of bundle format 1, shared with supply/ that writes it. bundles/README.md explains each. */
 #pragma once
 #include "base/buf.h"
+#include "crypt/key.h"
 
 #define FORMAT_LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}" /* all of the member oci-layout */
 #define FORMAT_FULL "caisson-bundle 1 full\n"              /* all of the member caisson/format */
@@ -62,5 +63,7 @@ struct err *format_ref(const char *ref) ERR_MUST;
 struct err *format_name(const char *s) ERR_MUST;
 /* The signature scheme that a public key (PEM, as key_public_pem() writes it) is bound to, or NULL. */
 const char *format_scheme(const char *spki_pem);
+/* The same of a key; NULL: one of a kind that signs no releases. */
+const char *format_key_scheme(const struct key *key);
 /* The 64 digits of "sha256:<64 hex>", borrowed, or NULL. */
 const char *format_hex(const char *digest);

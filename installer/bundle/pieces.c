@@ -41,7 +41,7 @@ static struct err *open_path(int *ret_fd, struct stat *ret_st, const char *path)
     OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && strstr(path, "://"))
         return err_hint(err_new(ERR_USAGE, "bundle %s: an address, where a file is wanted", path),
-                        "download it, or take it into the store: caisson bundle ingest %s", path);
+                        "download it, or take it into a store: caisson bundle ingest URL, of http or https");
     if (fd < 0)
         return err_hint(err_as(err_os(errno, "bundle %s", path), ERR_USAGE),
                         "is the path right? In cluster.yaml it begins at the folder of that file");

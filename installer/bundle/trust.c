@@ -41,6 +41,8 @@ static struct err *load_anchor(struct anchor *ret, const char *file)
         return NULL;
     }
     struct err *e = key_public_from_pem(&ret->key, buf_text(&text), text.len);
+    if (!e && !format_key_scheme(ret->key))
+        e = err_new(ERR_UNTRUSTED, "neither P-256 nor Ed25519");
     if (!e)
         e = key_id(ret->id, ret->key);
     return err_hint(err_wrap(e, "E_KEY_SCHEME: public key %s", file),

@@ -233,9 +233,9 @@ static struct err *choose_numbers(struct build *b, const struct args *a)
 {
     int64_t epoch = 0, sequence = 1, date = 0;
     const char *env = getenv("SOURCE_DATE_EPOCH");
-    if (env && *env && !str_int(env, 0, INT64_C(253402300799), &date))
+    if (env && *env && !str_int(env, 0, UINT32_MAX, &date))
         return err_new(ERR_USAGE, "SOURCE_DATE_EPOCH: \"%s\" is no number of seconds", env);
-    TRY(args_int(a, "source-date-epoch", 0, INT64_C(253402300799), &date)); /* the year 9999 */
+    TRY(args_int(a, "source-date-epoch", 0, UINT32_MAX, &date)); /* the year 2106 */
     TRY(args_int(a, "epoch", 0, UINT32_MAX, &epoch));
     TRY(args_int(a, "sequence", 0, (INT64_C(1) << 53) - 1, &sequence));
     TRY(args_positions(a, "rollback-to", b->rollback_to));

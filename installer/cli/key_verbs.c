@@ -1,27 +1,13 @@
 #include "cli/passphrase.h"
 #include "cli/verbs.h"
 
-#include "base/file.h"
-
-#include <fcntl.h>
-#include <string.h>
-
-/* True when the file begins with a public key; whether it is a good one is found out by who reads it. */
-static bool is_public(const char *path)
-{
-    static const char begin[] = "-----BEGIN PUBLIC KEY-----";
-    char head[sizeof begin - 1];
-    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    return fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head && memcmp(head, begin, sizeof head) == 0;
-}
-
 struct err *run_key_show(struct cli *x, struct doc **ret)
 {
     OWN_KEY struct key *key = NULL;
     char id[DIGEST_HEX];
     const char *path = args_operand(&x->args, 0), *out = args_text(&x->args, "out", NULL);
     struct keys_ask ask = passphrase_ask(x);
-    TRY(!key_is_uri(path) && is_public(path) ? keys_load_public(&key, path) : keys_load(&key, path, &ask));
+    TRY(!key_is_uri(path) && keys_is_public(path) ? keys_load_public(&key, path) : keys_load(&key, path, &ask));
     TRY(key_id(id, key));
     if (out)
         TRY(keys_write_public(out, key));

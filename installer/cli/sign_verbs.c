@@ -27,6 +27,9 @@ struct err *run_key_generate(struct cli *x, struct doc **ret)
     OWN_FREE char *path = str_fmt("%s.key", name);
     if (!path)
         return err_os(ENOMEM, "key");
+    if (!*name || str_ends(name, "/"))
+        return err_hint(err_new(ERR_USAGE, "key generate: \"%s\" names no file", name),
+                        "NAME makes NAME.key and NAME.pub");
     TRY(choose_scheme(&scheme, &x->args));
     TRY(passphrase_new(x, &passphrase, path));
     TRY(keys_generate(id, name, scheme, passphrase.len ? passphrase.at : NULL));

@@ -63,7 +63,7 @@ struct err *doc_json(struct doc **ret, const char *what, const void *p, size_t n
     json_error_t why;
     if (n && memchr(p, '\0', n)) /* jansson takes one behind the value for the end and ignores what follows */
         return err_new(ERR_USAGE, "%s: a NUL byte", what);
-    json_t *j = json_loadb(p, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    json_t *j = json_loadb(n ? p : "", n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (!j)
         return err_new(ERR_USAGE, "%s:%d:%d: %s", what, why.line, why.column, why.text);
     *ret = from_json(j);

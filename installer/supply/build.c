@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "bundle/bundle.h"
 #include "bundle/format.h"
+#include "bundle/release.h"
 #include "pack/ustar.h"
 #include "pack/ustar_write.h"
 #include "supply/assemble.h"
@@ -188,8 +189,8 @@ static struct err *check_opts(const struct build_opts *o)
 {
     if (o->sequence > (uint64_t)FORMAT_INT_MAX || o->source_date_epoch < 0 || o->source_date_epoch > UINT32_MAX)
         return err_new(ERR_USAGE, "sequence or SOURCE_DATE_EPOCH is out of range");
-    TRY_CTX(err_as(format_name(build_product(o)), ERR_USAGE), "product");
-    return o->channel ? err_wrap(err_as(format_name(o->channel), ERR_USAGE), "channel") : NULL;
+    TRY_CTX(err_as(format_name(build_product(o)), ERR_USAGE), "--product");
+    return o->channel ? err_wrap(err_as(format_name(o->channel), ERR_USAGE), "--channel") : NULL;
 }
 
 /* ---- root documents: the publisher's, or one made here ---- */
@@ -246,6 +247,14 @@ static struct err *check_deny(const struct job *j, const char *dir)
                     "give the release that replaces it another --version and --sequence");
 }
 
+/* What no reader takes is not signed. */
+static struct err *check_release(const struct job *j)
+{
+    OWN_DOC struct doc *again = NULL;
+    return err_hint(err_as(release_parse(&again, &j->release), ERR_USAGE),
+                    "an option, the profile or a definition says what no release may");
+}
+
 static struct err *prepare(struct job *j, const struct build_opts *o)
 {
     TRY(recipe_load(&j->recipe, o));
@@ -254,6 +263,7 @@ static struct err *prepare(struct job *j, const struct build_opts *o)
     TRY(assemble(&j->assembly, &j->recipe));
     TRY(doc_json_write(&j->index, j->assembly.index));
     TRY(statement_release(&j->release, &j->recipe, &j->assembly, &j->index, j->required));
+    TRY(check_release(j));
     TRY(check_deny(j, o->root));
     return keys_sign(&j->sigs, j->key, FORMAT_RELEASE_PAYLOAD, &j->release);
 }

@@ -324,7 +324,7 @@ static struct err *put_document(const char *dir, int64_t version, const struct b
     OWN_FREE char *path = str_fmt("%s/.%04lld.new/root.json", dir, (long long)version);
     if (!folder || !tmp || !path)
         return err_os(ENOMEM, "root document");
-    TRY(err_as(file_mkdirs(AT_FDCWD, tmp, 0755), ERR_USAGE));
+    TRY(err_hint(err_as(file_mkdirs(AT_FDCWD, tmp, 0755), ERR_USAGE), "DIR is a folder for root documents"));
     TRY(file_replace(AT_FDCWD, path, text->at, text->len, 0644));
     if (rename(tmp, folder) < 0)
         return err_os(errno, "write %s", folder);
@@ -352,7 +352,7 @@ struct err *chain_create(const char *dir, const struct chain_change *change)
         return err_os(ENOMEM, "root document");
     if (file_exists(AT_FDCWD, first))
         return err_hint(err_new(ERR_REFUSED, "%s exists", first), "caisson root rotate makes the next version");
-    TRY(err_as(format_name(doc_text(root, "product")), ERR_USAGE));
+    TRY_CTX(err_as(format_name(doc_text(root, "product")), ERR_USAGE), "--product");
     TRY(apply(root, change));
     return write_document(dir, root, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { NAMED_MAX = 8 }; /* missing blobs that are named */
 
@@ -180,9 +181,21 @@ static struct err *check_written(const struct weave *w, const char *path)
     return NULL;
 }
 
+/* A delta in the place of what has its other bytes would be the end of them. */
+static struct err *must_not_be(const char *out, const char *in)
+{
+    struct stat a, b;
+    if (stat(out, &a) < 0 || stat(in, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "--out %s would replace %s, which is read", out, in), "choose another name");
+}
+
 static struct err *write_out(struct weave *w)
 {
     OWN_OUTPUT struct output out = {.fd = -1};
+    TRY(w->delta ? must_not_be(w->o->out, w->o->file) : NULL);
+    for (size_t i = 0; w->delta && i < w->o->n_bases; i++)
+        TRY(must_not_be(w->o->out, w->o->bases[i]));
     count_bytes(w);
     TRY(output_open(&out, w->o->out, w->bytes));
     w->fd = out.fd;

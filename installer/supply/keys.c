@@ -87,6 +87,8 @@ struct err *keys_read_secret(struct buf *out, const char *what, const char *path
     OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC); /* of a pipe, what is written into it is awaited */
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_as(err_os(errno, "%s %s", what, path), ERR_USAGE);
+    if (S_ISDIR(st.st_mode))
+        return err_new(ERR_USAGE, "%s %s is a folder", what, path);
     TRY(must_be_private(what, path, &st));
     out->max = max;
     return err_wrap(fd_read_all(fd, out), "%s %s", what, path);
@@ -102,9 +104,19 @@ static struct err *unlock(struct key **ret, const struct buf *pem, const char *p
     return key_from_pem(ret, buf_text(pem), pem->len, ask ? buf_text(&passphrase) : NULL);
 }
 
+bool keys_is_public(const char *path)
+{
+    static const char begin[] = "-----BEGIN PUBLIC KEY-----";
+    char head[sizeof begin - 1];
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head && memcmp(head, begin, sizeof head) == 0;
+}
+
 static struct err *load_file(struct key **ret, const char *path, const struct keys_ask *ask)
 {
     OWN_SECRET_BUF struct buf pem = {0};
+    if (keys_is_public(path))
+        return err_hint(err_new(ERR_USAGE, "key %s is the public half", path), "the private half signs: NAME.key");
     TRY(keys_read_secret(&pem, "key", path, KEY_FILE_MAX));
     return err_wrap(unlock(ret, &pem, path, ask), "key %s", path);
 }
@@ -131,24 +143,15 @@ static struct err *load_uri(struct key **ret, const char *uri, const struct keys
     return err_wrap(key_from_uri(ret, uri, ask->providers, ask->n_providers, pin), "key %s", uri);
 }
 
-/* NULL: of a kind that signs no releases. */
-static const char *scheme_of(const struct key *key)
-{
-    OWN_BUF struct buf pem = {0};
-    struct err *e = key_public_pem(&pem, key);
-    const char *scheme = e ? NULL : format_scheme(buf_text(&pem));
-    err_free(e);
-    return scheme;
-}
-
 static struct err *must_sign(const struct key *key)
 {
-    return scheme_of(key) ? NULL : err_new(ERR_USAGE, "P-256 and Ed25519 keys can sign releases, this one cannot");
+    return format_key_scheme(key) ? NULL
+                                  : err_new(ERR_USAGE, "P-256 and Ed25519 keys can sign releases, this one cannot");
 }
 
 const char *keys_scheme_name(const struct key *key)
 {
-    return str_eq(scheme_of(key), FORMAT_SCHEME_ED25519) ? "ed25519" : "p256";
+    return str_eq(format_key_scheme(key), FORMAT_SCHEME_ED25519) ? "ed25519" : "p256";
 }
 
 struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask)

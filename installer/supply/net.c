@@ -32,10 +32,11 @@ static struct err *add_mirror(struct net *n, const char *text)
     return strs_add(&n->to, to + 1);
 }
 
+static const char ca_hint[] = "a host's name and a PEM file of certificates: --ca mirror.example=ca.pem";
+
 static struct err *ca_usage(const char *text, const char *why)
 {
-    return err_hint(err_new(ERR_USAGE, "--ca %s: %s", text, why),
-                    "a host's name and a PEM file of certificates: --ca mirror.example=ca.pem");
+    return err_hint(err_new(ERR_USAGE, "--ca %s: %s", text, why), "%s", ca_hint);
 }
 
 static struct err *add_ca(struct net *n, const char *text)
@@ -44,7 +45,9 @@ static struct err *add_ca(struct net *n, const char *text)
     OWN_BUF struct buf pem = {.max = CA_BYTES_MAX};
     if (!file || file == text || (slash && slash < file))
         return ca_usage(text, "not HOST=FILE");
-    TRY(file_read_named(&pem, "--ca", file + 1));
+    struct err *e = file_read_named(&pem, "--ca", file + 1);
+    if (e)
+        return err_hint(e, "%s", ca_hint);
     if (!strstr(buf_text(&pem), "-----BEGIN CERTIFICATE-----"))
         return ca_usage(text, "no certificate in that file");
     OWN_FREE char *host = strndup(text, (size_t)(file - text));

@@ -49,11 +49,21 @@ static struct err *open_named(struct output *o)
     return NULL;
 }
 
+/* What has the name goes away in the end: a device, a folder or a link is not meant to. */
+static struct err *must_be_replaceable(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+        return NULL;
+    return err_hint(err_new(ERR_USAGE, "write %s: there is something that is no file", path), "choose another name");
+}
+
 struct err *output_open(struct output *o, const char *path, uint64_t bytes)
 {
     *o = (struct output){.fd = -1, .path = strdup(path)};
     if (!o->path)
         return err_os(ENOMEM, "write %s", path);
+    TRY(must_be_replaceable(path));
     if (!open_nameless(o))
         TRY(open_named(o));
     return output_space(o->fd, path, bytes);

@@ -101,7 +101,8 @@ static struct err *load_part(struct part *part, const struct recipe *r, const st
     OWN_FREE char *path = str_fmt("%s/%s.yaml", r->opts->bundles_dir, part->name);
     if (!path)
         return err_os(ENOMEM, "%s", part->name);
-    TRY(read_input(&part->text, path, "component"));
+    TRY(err_hint(read_input(&part->text, path, "component"),
+                 "--bundles DIR is the folder of component definitions; the profile names them"));
     TRY(doc_yaml(&part->definition, path, part->text.at, part->text.len));
     TRY(check_head(part->definition, "Component", path));
     if (!str_eq(doc_text(part->definition, "metadata.name"), part->name))

@@ -374,7 +374,24 @@ expect_quiet "a profile that is not there" 64 "profiles/none.yaml" "--profile NA
 check "nothing was made of that" test ! -e new.json
 
 echo sesame >phrase && chmod 600 phrase
+: >empty.json
 run "$caisson" key generate locked --passphrase-file phrase
+expect "a public key to sign with" 64 "key release.pub is the public half" "NAME.key" "${build[@]}" --key release.pub
+check "its mode is not the fault" test "$(stat -c %a release.pub)" = 644
+mkdir taken
+expect "a folder in the bundle's place" 64 "write taken: there is something that is no file" "another name" "${build[@]}" --key release.key --out taken
+ln -s good.tar linked
+expect "a link in the bundle's place" 64 "write linked: there is" "another name" "${build[@]}" --key release.key --out linked
+expect "a version that no reader takes" 64 "E_SCHEMA: release.json:" "no release may" "${build[@]}" --key release.key --version "a b"
+expect "no folder of definitions" 64 "component: open none/tool.yaml: No such file" "--bundles DIR" "${build[@]}" --key release.key --bundles none
+expect "an empty lock" 4 "E_LOCK: empty.json:1:0" "bundle lock" "${build[@]}" --key release.key --lock empty.json
+expect "a delta in the place of what it is made of" 64 "--out ./good.tar would replace good.tar" "another name" \
+    "$caisson" bundle delta good.tar --base good.tar --out ./good.tar --trust release.pub
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 2>/dev/null | openssl pkey -pubout -out rsa.pub
+expect "an RSA key to trust" 4 "E_KEY_SCHEME: public key rsa.pub: neither P-256 nor Ed25519" "key generate" "$caisson" bundle verify good.tar --trust rsa.pub
+expect "a folder to trust" 64 "public key taken: read: Is a directory" "--trust" "$caisson" bundle verify good.tar --trust taken
+expect "no file of CAs" 64 "--ca none.pem: No such file" "--ca mirror.example=ca.pem" "$caisson" bundle verify http://127.0.0.1:1/x --trust release.pub --ca a.example=none.pem
+expect "a key without a name" 64 'key generate: "" names no file' "NAME.key" "$caisson" key generate ""
 expect "an encrypted key and nobody to ask" 64 "locked.key: it is encrypted" "--passphrase-file FILE" "${build[@]}" --key locked.key
 run "${build[@]}" --key locked.key --passphrase-file phrase
 check "an encrypted key and its passphrase" test "$status" = 0

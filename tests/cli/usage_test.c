@@ -64,7 +64,7 @@ static void help_is_a_result(void **state)
     expect(&two, 0, one.out, "");
     OWN_OUTCOME struct outcome group = RUN(NULL, "help", "bundle");
     expect(&group, 0, NULL, "");
-    has(group.out, "  bundle list [FILE] ");
+    has(group.out, "  bundle list [FILE|URL] ");
     OWN_OUTCOME struct outcome version = RUN(NULL, "--version");
     expect(&version, 0, "caisson " CAISSON_VERSION "\n", "");
 }
