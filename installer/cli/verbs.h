@@ -3,7 +3,7 @@
 #include "bundle/bundle.h"
 #include "cli/cli.h"
 #include "cluster/cluster.h"
-#include "supply/net.h"
+#include "net/net.h"
 
 /* The public keys to check bundles against: those of --trust, or those that the cluster's file trusts. */
 struct keys {

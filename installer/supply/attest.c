@@ -3,7 +3,7 @@
 #include "base/child.h"
 #include "base/file.h"
 #include "crypt/digest.h"
-#include "supply/cache.h"
+#include "net/cache.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* attest: what upstream publishes beside its files to prove them: lists of digests, signatures. Private to supply/. */
 #pragma once
 #include "doc/doc.h"
-#include "supply/net.h"
+#include "net/net.h"
 
 struct attest {
     const struct doc *evidence; /* of the definition (upstream.c has the form), or NULL: there is none */

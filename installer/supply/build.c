@@ -1,18 +1,18 @@
 #include "supply/build.h"
 
 #include "base/file.h"
+#include "base/output.h"
 #include "base/str.h"
 #include "bundle/bundle.h"
 #include "bundle/format.h"
 #include "bundle/release.h"
+#include "bundle/sigstore.h"
 #include "pack/ustar.h"
 #include "pack/ustar_write.h"
 #include "supply/assemble.h"
 #include "supply/chain.h"
 #include "supply/keys.h"
-#include "supply/output.h"
 #include "supply/refs.h"
-#include "bundle/sigstore.h"
 #include "supply/statement.h"
 
 #include <errno.h>

@@ -1,12 +1,12 @@
 #include "supply/delta.h"
 
 #include "base/file.h"
+#include "base/output.h"
 #include "base/str.h"
 #include "bundle/bundle.h"
 #include "bundle/held.h"
 #include "pack/ustar.h"
 #include "pack/ustar_write.h"
-#include "supply/output.h"
 
 #include <errno.h>
 #include <string.h>

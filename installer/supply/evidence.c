@@ -1,12 +1,12 @@
 #include "supply/evidence.h"
 
 #include "base/file.h"
+#include "base/output.h"
 #include "base/str.h"
 #include "crypt/digest.h"
 #include "doc/schema.h"
 #include "pack/layer.h"
 #include "supply/goinfo.h"
-#include "supply/output.h"
 #include "supply/spool.h"
 
 #include <errno.h>

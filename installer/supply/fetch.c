@@ -1,11 +1,11 @@
 #include "supply/fetch.h"
 
 #include "base/file.h"
-#include "supply/cache.h"
-#include "supply/download.h"
+#include "net/cache.h"
+#include "net/download.h"
+#include "net/registry.h"
 #include "supply/fetch_list.h"
 #include "supply/lock.h"
-#include "supply/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* fetch: fills a cache with what a lock names, out of the net. */
 #pragma once
 #include "doc/doc.h"
-#include "supply/net.h"
+#include "net/net.h"
 
 struct fetch_opts {
     const char *lock;

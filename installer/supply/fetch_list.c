@@ -2,8 +2,8 @@
 
 #include "base/file.h"
 #include "bundle/format.h"
-#include "supply/cache.h"
-#include "supply/partial.h"
+#include "net/cache.h"
+#include "net/partial.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "bundle/format.h"
 #include "doc/schema.h"
+#include "net/cache.h"
 #include "pack/tree.h"
 
 #include <errno.h>
@@ -20,9 +21,9 @@ static struct err *check_sha256(const struct doc *v)
 
 static struct err *check_size(const struct doc *v)
 {
-    if (v->num > 0 && v->num <= LOCK_SIZE_MAX)
+    if (v->num > 0 && v->num <= CACHE_BLOB_MAX)
         return NULL;
-    return err_new(ERR_UNTRUSTED, "%s %s is not between 1 and %lld", v->key, v->text, (long long)LOCK_SIZE_MAX);
+    return err_new(ERR_UNTRUSTED, "%s %s is not between 1 and %lld", v->key, v->text, (long long)CACHE_BLOB_MAX);
 }
 
 /* One line that can be shown. */

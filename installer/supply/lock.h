@@ -8,8 +8,6 @@ enum {
     LOCK_ENTRIES_MAX = 4096,
     LOCK_URL_MAX = 2048,
 };
-/* Bytes of one locked thing. */
-#define LOCK_SIZE_MAX (INT64_C(64) << 30)
 
 /*
  * Reads a lock and checks all of it; `file` is for the words. ERR_UNTRUSTED, "E_LOCK: FILE:LINE:COL: ..." for what is

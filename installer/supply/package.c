@@ -1,9 +1,9 @@
 #include "supply/package.h"
 
 #include "base/file.h"
+#include "base/output.h"
 #include "base/str.h"
 #include "crypt/digest.h"
-#include "supply/output.h"
 
 #include <errno.h>
 #include <fcntl.h>

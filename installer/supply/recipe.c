@@ -3,9 +3,9 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "bundle/format.h"
+#include "net/cache.h"
 #include "pack/tree.h"
 #include "pack/ustar.h"
-#include "supply/cache.h"
 #include "supply/license.h"
 #include "supply/lock.h"
 

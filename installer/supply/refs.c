@@ -2,7 +2,7 @@
 
 #include "base/str.h"
 #include "bundle/format.h"
-#include "supply/imageref.h"
+#include "net/imageref.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 #include "supply/resolve.h"
 
 #include "base/file.h"
+#include "net/cache.h"
+#include "net/registry.h"
 #include "supply/attest.h"
-#include "supply/cache.h"
 #include "supply/lock.h"
 #include "supply/recipe.h"
-#include "supply/registry.h"
 #include "supply/upstream.h"
 
 #include <errno.h>
@@ -112,7 +112,7 @@ static struct err *add_download(struct work *w, const struct doc *item, const ch
     struct doc *upstream = NULL;
     struct payload bytes = {0};
     TRY(begin(w, doc_text(item, "file")));
-    TRY(cache_download(&bytes, w->o->cache, url, (uint64_t)LOCK_SIZE_MAX, &w->net, on_bytes, w));
+    TRY(cache_download(&bytes, w->o->cache, url, (uint64_t)CACHE_BLOB_MAX, &w->net, on_bytes, w));
     OWN_FREE char *path = cache_path(w->o->cache, bytes.sha256);
     if (!path)
         return err_os(ENOMEM, "%s", id);
@@ -141,7 +141,7 @@ static struct err *refill(struct work *w, const struct doc *archive)
     if (there)
         return NULL;
     TRY(begin(w, doc_text(archive, "file")));
-    TRY(cache_download(&bytes, w->o->cache, url, (uint64_t)LOCK_SIZE_MAX, &w->net, on_bytes, w));
+    TRY(cache_download(&bytes, w->o->cache, url, (uint64_t)CACHE_BLOB_MAX, &w->net, on_bytes, w));
     if (strcmp(bytes.sha256, hex) == 0)
         return NULL;
     return err_hint(err_new(ERR_UNTRUSTED, "E_LOCK: %s has sha256 %s, locked is %s", url, bytes.sha256, hex),

@@ -4,8 +4,8 @@
  */
 #pragma once
 #include "doc/doc.h"
+#include "net/net.h"
 #include "supply/build.h"
-#include "supply/net.h"
 
 struct resolve_opts {
     const char *profile;     /* profiles/<name>.yaml */

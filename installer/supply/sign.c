@@ -1,13 +1,13 @@
 #include "supply/sign.h"
 
 #include "base/file.h"
+#include "base/output.h"
 #include "bundle/parts.h"
 #include "bundle/root.h"
+#include "bundle/sigstore.h"
 #include "pack/ustar.h"
 #include "pack/ustar_write.h"
 #include "supply/keys.h"
-#include "supply/output.h"
-#include "bundle/sigstore.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
 #include "supply/split.h"
 
 #include "base/file.h"
+#include "base/output.h"
 #include "base/str.h"
 #include "bundle/bundle.h"
 #include "bundle/parts.h"
 #include "bundle/pieces.h"
 #include "crypt/digest.h"
-#include "supply/output.h"
 
 #include <errno.h>
 #include <fcntl.h>

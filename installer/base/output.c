@@ -1,4 +1,4 @@
-#include "supply/output.h"
+#include "base/output.h"
 
 #include "base/file.h"
 #include "base/str.h"

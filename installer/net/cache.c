@@ -1,11 +1,10 @@
-#include "supply/cache.h"
+#include "net/cache.h"
 
 #include "base/file.h"
+#include "base/output.h"
 #include "crypt/digest.h"
+#include "net/download.h"
 #include "pack/member.h"
-#include "supply/download.h"
-#include "supply/lock.h"
-#include "supply/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -146,7 +145,7 @@ struct err *cache_extract(struct payload *ret, const char *cache, const char *ar
         return err_os(ENOMEM, "cache");
     TRY(folder(cache, "tmp"));
     TRY(output_open(&out, tmp, want ? want->size : 0));
-    TRY(extract_to(ret, out.fd, from, member, want ? want->size : (uint64_t)LOCK_SIZE_MAX));
+    TRY(extract_to(ret, out.fd, from, member, want ? want->size : (uint64_t)CACHE_BLOB_MAX));
     if (want && strcmp(ret->sha256, want->sha256) != 0)
         return err_hint(err_new(ERR_UNTRUSTED, "E_DIGEST: sha256 is %s, wanted %s", ret->sha256, want->sha256),
                         "the lock does not fit its own archive: make it again");

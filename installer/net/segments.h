@@ -1,7 +1,7 @@
-/* segments: the rest of a large file over several connections at once. Private to supply/. */
+/* segments: the rest of a large file over several connections at once. Private to net/. */
 #pragma once
-#include "supply/download.h"
-#include "supply/partial.h"
+#include "net/download.h"
+#include "net/partial.h"
 
 /* A download that runs. */
 struct job {

@@ -1,6 +1,6 @@
 /*
  * partial: a file that is being downloaded: NAME.part with its bytes, NAME.part.json with what the server said of them,
- * so that a later run can go on. It has its name when its digest was checked. Private to supply/.
+ * so that a later run can go on. It has its name when its digest was checked. Private to net/.
  */
 #pragma once
 #include "base/err.h"

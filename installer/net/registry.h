@@ -12,8 +12,8 @@
  */
 #pragma once
 #include "base/own.h"
-#include "supply/imageref.h"
-#include "supply/net.h"
+#include "net/imageref.h"
+#include "net/net.h"
 
 struct registry;
 

@@ -1,9 +1,9 @@
 /* One file out of the net: sources in order, going on, segments, digests; over the server of tests/http/files.py. */
-#include "supply/download.h"
+#include "net/download.h"
 
 #include "http/files.h"
+#include "net/partial.h"
 #include "supply/kill.h"
-#include "supply/partial.h"
 
 #include "crypt/digest.h"
 

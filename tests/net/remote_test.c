@@ -1,5 +1,5 @@
 /* Bundles on a web server, over the server of tests/http/files.py. */
-#include "supply/remote.h"
+#include "net/remote.h"
 
 #include "bundle/forge.h"
 #include "http/files.h"

@@ -1,4 +1,4 @@
-#include "supply/segments.h"
+#include "net/segments.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
-/* registry_api: requests to a registry, with logins, redirects and patience. Private to supply/. */
+/* registry_api: requests to a registry, with logins, redirects and patience. Private to net/. */
 #pragma once
-#include "supply/net.h"
-#include "supply/registry.h"
+#include "net/net.h"
+#include "net/registry.h"
 
 /* A token or login that a registry took. */
 struct grant {

@@ -1,6 +1,6 @@
 /* Names of images, as Docker's tools understand them. */
 #include "check.h"
-#include "supply/imageref.h"
+#include "net/imageref.h"
 
 static void good(void **state)
 {

@@ -1,4 +1,4 @@
-#include "supply/partial.h"
+#include "net/partial.h"
 
 #include "base/file.h"
 #include "base/str.h"

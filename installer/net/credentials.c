@@ -1,4 +1,4 @@
-#include "supply/credentials.h"
+#include "net/credentials.h"
 
 #include "base/file.h"
 

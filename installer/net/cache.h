@@ -1,6 +1,8 @@
-/* cache: bytes by their digest, CACHE/blobs/sha256/<hex>; a file there is whole. Private to supply/. */
+/* cache: bytes by their digest, CACHE/blobs/sha256/<hex>; a file there is whole. */
 #pragma once
-#include "supply/net.h"
+#include "net/net.h"
+
+#define CACHE_BLOB_MAX (INT64_C(64) << 30) /* bytes */
 
 struct payload {
     char sha256[65];

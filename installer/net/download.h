@@ -3,7 +3,7 @@
  * run was stopped. It has its name only when its bytes were checked; until then it is PATH.part.
  */
 #pragma once
-#include "supply/net.h"
+#include "net/net.h"
 
 struct download {
     const char *path;          /* the file; its folder exists */

@@ -1,4 +1,4 @@
-#include "supply/imageref.h"
+#include "net/imageref.h"
 
 #include "base/str.h"
 #include "bundle/format.h"

@@ -1,9 +1,9 @@
-#include "supply/registry_api.h"
+#include "net/registry_api.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "http/url.h"
-#include "supply/credentials.h"
+#include "net/credentials.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "supply/net.h"
+#include "net/net.h"
 
 #include "base/file.h"
 #include "http/url.h"

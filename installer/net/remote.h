@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "bundle/source.h"
-#include "supply/net.h"
+#include "net/net.h"
 
 /*
  * Opens what `name` is: a URL of http or https over the net as `o` says (the mirrors do not count), else as

@@ -1,4 +1,4 @@
-#include "supply/remote.h"
+#include "net/remote.h"
 
 #include "http/url.h"
 

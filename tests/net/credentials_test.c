@@ -1,6 +1,6 @@
 /* Logins for registries: the file, what a refusal asks for, tokens. */
 #include "check.h"
-#include "supply/credentials.h"
+#include "net/credentials.h"
 
 #include <sys/stat.h>
 

@@ -1,12 +1,12 @@
-#include "supply/registry.h"
+#include "net/registry.h"
 
 #include "base/file.h"
 #include "bundle/format.h"
 #include "bundle/oci.h"
 #include "crypt/digest.h"
-#include "supply/cache.h"
-#include "supply/download.h"
-#include "supply/registry_api.h"
+#include "net/cache.h"
+#include "net/download.h"
+#include "net/registry_api.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
-#include "supply/download.h"
+#include "net/download.h"
 
 #include "base/file.h"
+#include "base/output.h"
 #include "crypt/digest.h"
-#include "supply/output.h"
-#include "supply/partial.h"
-#include "supply/segments.h"
+#include "net/partial.h"
+#include "net/segments.h"
 
 #include <errno.h>
 #include <string.h>
