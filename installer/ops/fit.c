@@ -25,11 +25,12 @@ struct err *fit_asked(const struct context *x)
 
 /* ---- what the cluster had ---- */
 
-static struct err *was_not_asked(const struct context *x, const char *key, const char *had)
+static struct err *was_not_asked(const struct context *x, const char *key, const struct doc *record)
 {
     const char *has = doc_text(x->release.head, key);
-    return err_hint(err_new(ERR_UNTRUSTED, "E_PRODUCT: %s is a bundle of %s \"%s\", this cluster has \"%s\"",
-                            x->cluster->release, key, has, had),
+    return err_hint(err_new(ERR_UNTRUSTED, "E_PRODUCT: %s is a bundle of %s \"%s\", this cluster had \"%s\" (%s/%s)",
+                            x->cluster->release, key, has, doc_text(record, key), doc_text(record, "product"),
+                            doc_text(record, "profile")),
                     "when you mean it, write `%s: %s` under spec in %s", key, has, x->cluster->file);
 }
 
@@ -39,7 +40,7 @@ static struct err *check_product(const struct context *x)
     const struct doc *first = x->floors->child;
     if (!first || x->cluster->product || doc_find(x->floors, "product", product))
         return NULL;
-    return was_not_asked(x, "product", doc_text(first, "product"));
+    return was_not_asked(x, "product", first);
 }
 
 /* Of another profile, too: the cluster that changes its profile stays in its channel. */
@@ -48,7 +49,7 @@ static struct err *check_channel(const struct context *x)
     const char *product = doc_text(x->release.head, "product"), *channel = doc_text(x->release.head, "channel");
     DOC_EACH (v, x->floors)
         if (!x->cluster->channel && str_eq(doc_text(v, "product"), product) && !str_eq(doc_text(v, "channel"), channel))
-            return was_not_asked(x, "channel", doc_text(v, "channel"));
+            return was_not_asked(x, "channel", v);
     return NULL;
 }
 
@@ -78,7 +79,8 @@ struct err *fit_upgrade(const struct doc *floors, const struct doc *head)
     const struct doc *seen = floor_find(floors, head);
     const char *from = newest_kubernetes(floors), *to = doc_text(head, "kubernetes.version");
     char had[16], has[16];
-    if (!from || !to || (seen && floor_compare(head, seen) < 0)) /* what is older was allowed already */
+    bool back = seen && doc_get(seen, "kubernetes") && floor_compare(head, seen) < 0; /* allowed already */
+    if (!from || !to || back)
         return NULL;
     minor_of(had, from);
     minor_of(has, to);

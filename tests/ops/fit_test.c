@@ -27,8 +27,9 @@ static void upgrades(void **state)
         {"1.34.9", NULL, "m", 2, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
         {"1.3.9", NULL, "m", 2, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
         {"1.37.0", NULL, "m", 2, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
-        {"1.37.0", NULL, "m", 0, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", true}, /* an allowed return */
-        {"1.36.3", NULL, "new", 0, "{version: 1.36.4, upgradeFrom: []}", true},       /* another profile */
+        {"1.37.0", NULL, "m", 0, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", true},  /* an allowed return */
+        {NULL, "1.37.0", "m", 0, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false}, /* not from what runs now */
+        {"1.36.3", NULL, "new", 0, "{version: 1.36.4, upgradeFrom: []}", true},        /* another profile */
         {"1.34.9", NULL, "new", 5, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
         {"1.37.0", NULL, "new", 5, "{version: 1.36.4, upgradeFrom: [\"1.35\"]}", false},
         {"1.9.1", "1.37.0", "m", 2, "{version: 1.36.4, upgradeFrom: [\"1.9\"]}", false}, /* the newest counts */
