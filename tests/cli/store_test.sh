@@ -153,7 +153,8 @@ check "verify: closed standard input" test $status = 1
 check "is said at once" says "read: Bad file descriptor"
 run bash -c 'exec "$@" >&-' - "${verify[@]}" two.tar
 check "closed standard output is said, too" test $status = 1
-timeout -s INT 2 "${verify[@]}" - < <(head -c 400000 two.tar && sleep 4) >"$work/out" 2>"$work/err"
+# In the foreground: else timeout(1) sends the signal twice, and the second stops at once.
+timeout --foreground -s INT 2 "${verify[@]}" - < <(head -c 400000 two.tar && sleep 4) >"$work/out" 2>"$work/err"
 check "Ctrl-C ends the wait for more" test $? = 124
 check "and says so" says "cancelled"
 check "nothing is stored" test "$(ls -A "$default/tmp")" = ""
