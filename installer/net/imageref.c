@@ -12,13 +12,11 @@ static bool is_host(const char *s, size_t n)
     return memchr(s, '.', n) || memchr(s, ':', n) || (n == 9 && strncmp(s, "localhost", 9) == 0);
 }
 
+/* The only other name of Docker's registry that a kubelet and containerd take for the same. */
 static char *host_of(const char *text, size_t n)
 {
-    static const char *const docker[] = {"index.docker.io", "registry-1.docker.io"};
-    for (size_t i = 0; i < ARRAY_LEN(docker); i++)
-        if (strlen(docker[i]) == n && strncmp(text, docker[i], n) == 0)
-            return strdup("docker.io");
-    return strndup(text, n);
+    static const char old[] = "index.docker.io";
+    return n == sizeof old - 1 && strncmp(text, old, n) == 0 ? strdup("docker.io") : strndup(text, n);
 }
 
 /* Where the tag or digest begins: at its ':' or '@', or at the end. */

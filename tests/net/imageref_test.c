@@ -14,7 +14,7 @@ static void good(void **state)
         {"user/app", "docker.io", "user/app", "latest", NULL, "docker.io/user/app:latest"},
         {"docker.io/app:1", "docker.io", "library/app", "1", NULL, "docker.io/library/app:1"},
         {"index.docker.io/library/app:1", "docker.io", "library/app", "1", NULL, "docker.io/library/app:1"},
-        {"oci://registry-1.docker.io/a/b:1", "docker.io", "a/b", "1", NULL, "docker.io/a/b:1"},
+        {"oci://registry-1.docker.io/b:1", "registry-1.docker.io", "b", "1", NULL, "registry-1.docker.io/b:1"},
         {"oci://registry.k8s.io/pause:3.10", "registry.k8s.io", "pause", "3.10", NULL, "registry.k8s.io/pause:3.10"},
         {"localhost/x", "localhost", "x", "latest", NULL, "localhost/x:latest"},
         {"localhost:5000/a/b/c:v1", "localhost:5000", "a/b/c", "v1", NULL, "localhost:5000/a/b/c:v1"},
