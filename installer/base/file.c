@@ -141,10 +141,15 @@ static bool has_name(int fd, int dirfd, const char *name)
            own.st_ino == there.st_ino && own.st_dev == there.st_dev;
 }
 
-/* Takes away what a crash left at the name; who is at work there is waited for. False when it stays. */
+/*
+ * Takes away what a crash left at the name; who is at work there is waited for. False when it stays, as what cannot be
+ * opened does: another account may be at work there. Nobody is at a link or a socket.
+ */
 static bool remove_left(int dirfd, const char *name)
 {
     OWN_FD int fd = openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno != ELOOP && errno != ENXIO)
+        return errno == ENOENT;
     if (fd >= 0)
         lock(fd);
     if (fd >= 0 && !has_name(fd, dirfd, name))
@@ -180,13 +185,16 @@ struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, m
     if (fd < 0)
         return err_os(errno, "create %s", tmp);
     struct err *e = fd_write_all(fd, p, n);
-    if (!e && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, name) < 0))
+    if (!e && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+        e = err_os(errno, "write");
+    bool ours = has_name(fd, dirfd, tmp); /* a file system without locks lets two in */
+    if (!e && !ours)
+        e = err_new(ERR_FAILED, "somebody took %s away", tmp);
+    if (!e && renameat(dirfd, tmp, dirfd, name) < 0)
         e = err_os(errno, "replace");
-    if (e) {
+    if (e && ours)
         (void)unlinkat(dirfd, tmp, 0);
-        return err_wrap(e, "%s", name);
-    }
-    return file_sync_parent(dirfd, name);
+    return e ? err_wrap(e, "%s", name) : file_sync_parent(dirfd, name);
 }
 
 struct err *file_mkdirs(int dirfd, const char *path, mode_t mode)
