@@ -7,7 +7,7 @@ struct err *run_key_show(struct cli *x, struct doc **ret)
     char id[DIGEST_HEX];
     const char *path = args_operand(&x->args, 0), *out = args_text(&x->args, "out", NULL);
     struct keys_ask ask = passphrase_ask(x);
-    TRY(!key_is_uri(path) && keys_is_public(path) ? keys_load_public(&key, path) : keys_load(&key, path, &ask));
+    TRY(keys_load_any(&key, path, &ask));
     TRY(key_id(id, key));
     if (out)
         TRY(keys_write_public(out, key));

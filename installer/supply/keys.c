@@ -81,17 +81,22 @@ static struct err *must_be_private(const char *what, const char *path, const str
                     path);
 }
 
+static struct err *read_all(struct buf *out, struct stat *st, const char *what, const char *path, size_t max)
+{
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC); /* of a pipe, what is written into it is awaited */
+    if (fd < 0 || fstat(fd, st) < 0)
+        return err_as(err_os(errno, "%s %s", what, path), ERR_USAGE);
+    if (S_ISDIR(st->st_mode))
+        return err_new(ERR_USAGE, "%s %s is a folder", what, path);
+    out->max = max;
+    return err_wrap(fd_read_all(fd, out), "%s %s", what, path);
+}
+
 struct err *keys_read_secret(struct buf *out, const char *what, const char *path, size_t max)
 {
     struct stat st;
-    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC); /* of a pipe, what is written into it is awaited */
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_as(err_os(errno, "%s %s", what, path), ERR_USAGE);
-    if (S_ISDIR(st.st_mode))
-        return err_new(ERR_USAGE, "%s %s is a folder", what, path);
-    TRY(must_be_private(what, path, &st));
-    out->max = max;
-    return err_wrap(fd_read_all(fd, out), "%s %s", what, path);
+    TRY(read_all(out, &st, what, path, max));
+    return must_be_private(what, path, &st);
 }
 
 static struct err *unlock(struct key **ret, const struct buf *pem, const char *path, const struct keys_ask *ask)
@@ -104,20 +109,37 @@ static struct err *unlock(struct key **ret, const struct buf *pem, const char *p
     return key_from_pem(ret, buf_text(pem), pem->len, ask ? buf_text(&passphrase) : NULL);
 }
 
-bool keys_is_public(const char *path)
+static struct err *must_sign(const struct key *key)
 {
-    static const char begin[] = "-----BEGIN PUBLIC KEY-----";
-    char head[sizeof begin - 1];
-    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    return fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head && memcmp(head, begin, sizeof head) == 0;
+    return format_key_scheme(key) ? NULL
+                                  : err_new(ERR_USAGE, "P-256 and Ed25519 keys can sign releases, this one cannot");
 }
 
-static struct err *load_file(struct key **ret, const char *path, const struct keys_ask *ask)
+static struct err *parse_public(struct key **ret, const struct buf *pem, const char *path)
+{
+    OWN_KEY struct key *key = NULL;
+    struct err *e = key_public_from_pem(&key, buf_text(pem), pem->len);
+    if (!e)
+        e = must_sign(key);
+    if (e)
+        return err_hint(err_as(err_wrap(e, "public key %s", path), ERR_USAGE),
+                        "it must be a public key in PEM, as `caisson key generate` writes it: NAME.pub");
+    *ret = TAKE(key);
+    return NULL;
+}
+
+/* Read once, as a pipe gives its bytes but once; whoever likes may read a public half. */
+static struct err *load_file(struct key **ret, const char *path, const struct keys_ask *ask, bool any)
 {
     OWN_SECRET_BUF struct buf pem = {0};
-    if (keys_is_public(path))
+    struct stat st;
+    TRY(read_all(&pem, &st, "key", path, KEY_FILE_MAX));
+    bool public = str_starts(buf_text(&pem), "-----BEGIN PUBLIC KEY-----");
+    if (public && any)
+        return parse_public(ret, &pem, path);
+    if (public)
         return err_hint(err_new(ERR_USAGE, "key %s is the public half", path), "the private half signs: NAME.key");
-    TRY(keys_read_secret(&pem, "key", path, KEY_FILE_MAX));
+    TRY(must_be_private("key", path, &st));
     return err_wrap(unlock(ret, &pem, path, ask), "key %s", path);
 }
 
@@ -143,21 +165,15 @@ static struct err *load_uri(struct key **ret, const char *uri, const struct keys
     return err_wrap(key_from_uri(ret, uri, ask->providers, ask->n_providers, pin), "key %s", uri);
 }
 
-static struct err *must_sign(const struct key *key)
-{
-    return format_key_scheme(key) ? NULL
-                                  : err_new(ERR_USAGE, "P-256 and Ed25519 keys can sign releases, this one cannot");
-}
-
 const char *keys_scheme_name(const struct key *key)
 {
     return str_eq(format_key_scheme(key), FORMAT_SCHEME_ED25519) ? "ed25519" : "p256";
 }
 
-struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask)
+static struct err *load(struct key **ret, const char *path, const struct keys_ask *ask, bool any)
 {
     OWN_KEY struct key *key = NULL;
-    struct err *e = key_is_uri(path) ? load_uri(&key, path, ask) : load_file(&key, path, ask);
+    struct err *e = key_is_uri(path) ? load_uri(&key, path, ask) : load_file(&key, path, ask, any);
     if (e && err_kind(e) != ERR_UNTRUSTED)
         return e;
     if (!e)
@@ -168,19 +184,21 @@ struct err *keys_load(struct key **ret, const char *path, const struct keys_ask 
     return NULL;
 }
 
+struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask)
+{
+    return load(ret, path, ask, false);
+}
+
+struct err *keys_load_any(struct key **ret, const char *path, const struct keys_ask *ask)
+{
+    return load(ret, path, ask, true);
+}
+
 struct err *keys_load_public(struct key **ret, const char *path)
 {
     OWN_BUF struct buf pem = {.max = KEY_FILE_MAX};
-    OWN_KEY struct key *key = NULL;
     TRY(file_read_named(&pem, "public key", path));
-    struct err *e = key_public_from_pem(&key, buf_text(&pem), pem.len);
-    if (!e)
-        e = must_sign(key);
-    if (e)
-        return err_hint(err_as(err_wrap(e, "public key %s", path), ERR_USAGE),
-                        "it must be a public key in PEM, as `caisson key generate` writes it: NAME.pub");
-    *ret = TAKE(key);
-    return NULL;
+    return parse_public(ret, &pem, path);
 }
 
 struct err *keys_sign(struct sigs *to, const struct key *key, const char *type, const struct buf *body)

@@ -30,8 +30,8 @@ struct keys_ask {
 struct err *keys_load(struct key **ret, const char *path, const struct keys_ask *ask) ERR_MUST;
 /* Reads a public key file. ERR_USAGE when it cannot be read or is none that can sign releases. */
 struct err *keys_load_public(struct key **ret, const char *path) ERR_MUST;
-/* True when the file begins as a public key; whether it is a good one is found out by who reads it. */
-bool keys_is_public(const char *path);
+/* A key of which only the public half is needed: the file may be either half. */
+struct err *keys_load_any(struct key **ret, const char *path, const struct keys_ask *ask) ERR_MUST;
 /* "p256" or "ed25519". */
 const char *keys_scheme_name(const struct key *key);
 /* Writes the public half into a new file, as keys_generate() does. ERR_REFUSED when there is one. */

@@ -320,6 +320,42 @@ static void protected_key(void **state)
     assert_int_equal(asked.times, 2);
 }
 
+/* Loads what a pipe says, as the shell's <(COMMAND) gives one. */
+static struct err *load_piped(char id[65], const char *file,
+                              struct err *(*load)(struct key **, const char *, const struct keys_ask *))
+{
+    OWN_KEY struct key *key = NULL;
+    OWN_BUF struct buf pem = {0};
+    char path[32];
+    int p[2];
+    OK(file_read(&pem, AT_FDCWD, file));
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+    OK(fd_write_all(p[1], pem.at, pem.len));
+    (void)close(p[1]);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", p[0]);
+    struct err *e = load(&key, path, NULL);
+    (void)close(p[0]);
+    return e ? e : key_id(id, key);
+}
+
+static void key_through_a_pipe(void **state)
+{
+    (void)state;
+    OWN_FOLDER char *folder = check_folder();
+    OWN_FREE char *name = check_path(folder, "k"), *key = check_path(folder, "k.key"),
+                  *pub = check_path(folder, "k.pub");
+    char id[65], got[65];
+    OK(keys_generate(id, name, KEYS_P256, NULL));
+    OK(load_piped(got, key, keys_load));
+    assert_string_equal(got, id);
+    FAILS(ERR_USAGE, "is the public half", load_piped(got, pub, keys_load));
+    OK(load_piped(got, key, keys_load_any));
+    assert_string_equal(got, id);
+    got[0] = '\0';
+    OK(load_piped(got, pub, keys_load_any));
+    assert_string_equal(got, id);
+}
+
 static void other_signer(void **state)
 {
     (void)state;
@@ -436,6 +472,7 @@ int main(void)
         cmocka_unit_test(missing_blob),
         cmocka_unit_test(keys),
         cmocka_unit_test(protected_key),
+        cmocka_unit_test(key_through_a_pipe),
         cmocka_unit_test(other_signer),
         cmocka_unit_test(shown),
         cmocka_unit_test(stopped),
