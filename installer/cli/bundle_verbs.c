@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "bundle/format.h"
 #include "cli/passphrase.h"
 #include "cli/supply_args.h"
 #include "doc/schema.h"
@@ -10,6 +11,7 @@
 #include "ops/pins.h"
 #include "supply/build.h"
 #include "supply/compare.h"
+#include "supply/keys.h"
 #include "supply/sbom_read.h"
 #include "supply/show.h"
 #include "supply/spdx.h"
@@ -17,15 +19,37 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { EXIT_DIFFERENT = 2 };
 
 /* ---- verify, inspect, list, licenses, sbom, diff ---- */
 
+/* Bundles are checked against a key more than once. Whoever reads the file says what is wrong with it. */
+static struct err *copy_pipe(struct keys *k, const char **file)
+{
+    OWN_BUF struct buf text = {.max = FORMAT_ROOT_BYTES_MAX};
+    struct stat st;
+    if (stat(*file, &st) < 0 || S_ISREG(st.st_mode))
+        return NULL;
+    TRY(file_read_named(&text, "public key", *file));
+    TRY(keys_memory_file(&k->fds[k->n_copies], k->copies[k->n_copies], text.at, text.len));
+    *file = k->copies[k->n_copies++];
+    return NULL;
+}
+
+struct err *keys_given(struct keys *k, const struct args *a)
+{
+    k->n = args_all(a, "trust", k->given);
+    k->at = k->given;
+    for (size_t i = 0; i < k->n; i++)
+        TRY(copy_pipe(k, &k->given[i]));
+    return NULL;
+}
+
 struct err *keys_choose(struct keys *k, struct cli *x, const char *path)
 {
-    k->n = args_all(&x->args, "trust", k->given);
-    k->at = k->given;
+    TRY(keys_given(k, &x->args));
     if (k->n)
         return NULL;
     OWN(cluster_freep) struct cluster *cluster = NULL;
@@ -39,20 +63,27 @@ struct err *keys_choose(struct keys *k, struct cli *x, const char *path)
 
 void keys_done(struct keys *k)
 {
+    for (size_t i = 0; i < k->n_copies; i++)
+        own_close(&k->fds[i]);
     strs_done(&k->files);
 }
 
 /* Opens the i-th operand: a file, a list of parts, a release's folder in a store, or a URL. */
-static struct err *open_bundle(struct bundle **ret, struct cli *x, int i, enum bundle_accept accept)
+static struct err *open_with(struct bundle **ret, struct cli *x, int i, enum bundle_accept accept,
+                             const struct keys *keys)
 {
-    OWN_KEYS struct keys keys = {0};
     struct net_choice net;
     struct source *source = NULL;
-    const char *path = args_operand(&x->args, i);
-    TRY(keys_choose(&keys, x, path));
     net_choose(&net, x);
-    TRY(remote_open(&source, path, &net.opts));
-    return bundle_open_source(ret, source, accept, keys.at, keys.n);
+    TRY(remote_open(&source, args_operand(&x->args, i), &net.opts));
+    return bundle_open_source(ret, source, accept, keys->at, keys->n);
+}
+
+static struct err *open_bundle(struct bundle **ret, struct cli *x, enum bundle_accept accept)
+{
+    OWN_KEYS struct keys keys = {0};
+    TRY(keys_choose(&keys, x, args_operand(&x->args, 0)));
+    return open_with(ret, x, 0, accept, &keys);
 }
 
 /* The time is at least the newest that the trust store has seen, where --trust does not name another. */
@@ -115,7 +146,7 @@ void show_bundle_verify(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_inspect(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x, 0, BUNDLE_TO_SIGN)); /* officers look before they sign */
+    TRY(open_bundle(&b, x, BUNDLE_TO_SIGN)); /* officers look before they sign */
     return show_inspect(ret, b);
 }
 
@@ -130,7 +161,7 @@ struct err *run_bundle_list(struct cli *x, struct doc **ret)
     OWN_BUNDLE struct bundle *b = NULL;
     if (!args_operand(&x->args, 0))
         return run_store_list(x, ret);
-    TRY(open_bundle(&b, x, 0, BUNDLE_FULL));
+    TRY(open_bundle(&b, x, BUNDLE_FULL));
     return show_list(ret, b);
 }
 
@@ -145,7 +176,7 @@ void show_bundle_list(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_licenses(struct cli *x, struct doc **ret)
 {
     OWN_BUNDLE struct bundle *b = NULL;
-    TRY(open_bundle(&b, x, 0, BUNDLE_FULL));
+    TRY(open_bundle(&b, x, BUNDLE_FULL));
     *ret = show_licenses(b);
     return NULL;
 }
@@ -167,7 +198,7 @@ struct err *run_bundle_sbom(struct cli *x, struct doc **ret)
         return err_hint(err_new(ERR_USAGE, "there is no format \"%s\"", format),
                         near ? "did you mean %s?" : "cyclonedx or spdx%s", near ? near : "");
     }
-    TRY(open_bundle(&b, x, 0, BUNDLE_FULL));
+    TRY(open_bundle(&b, x, BUNDLE_FULL));
     TRY(sbom_read(&sbom, b));
     if (str_eq(format, formats[1]))
         return spdx_from(ret, sbom);
@@ -188,9 +219,11 @@ void show_json(FILE *out, const struct cli *x, const struct doc *d)
 
 struct err *run_bundle_diff(struct cli *x, struct doc **ret)
 {
+    OWN_KEYS struct keys keys = {0};
     OWN_BUNDLE struct bundle *a = NULL, *b = NULL;
-    TRY(open_bundle(&a, x, 0, BUNDLE_FULL));
-    TRY(open_bundle(&b, x, 1, BUNDLE_FULL));
+    TRY(keys_choose(&keys, x, args_operand(&x->args, 0)));
+    TRY(open_with(&a, x, 0, BUNDLE_FULL, &keys));
+    TRY(open_with(&b, x, 1, BUNDLE_FULL, &keys));
     TRY(compare_releases(ret, a, b));
     x->exit = doc_int(*ret, "changes", 0) ? EXIT_DIFFERENT : 0;
     return NULL;

@@ -166,13 +166,16 @@ void show_root(FILE *out, const struct cli *x, const struct doc *d)
 struct err *run_bundle_sign(struct cli *x, struct doc **ret)
 {
     OWN_KEY struct key *key = NULL;
-    const char *trust[ARGS_MAX], *file = args_text(&x->args, "key", NULL);
+    OWN_KEYS struct keys trust = {0};
+    const char *file = args_text(&x->args, "key", NULL);
     struct keys_ask ask = passphrase_ask(x);
-    struct sign_opts o = {.path = args_operand(&x->args, 0), .trust = trust, .progress = verify_progress, .self = x};
+    struct sign_opts o = {.path = args_operand(&x->args, 0), .progress = verify_progress, .self = x};
     if (!file)
         return err_hint(err_new(ERR_USAGE, "bundle sign needs --key FILE, which signs"),
                         "caisson bundle sign FILE --key FILE");
-    o.n_trust = args_all(&x->args, "trust", trust);
+    TRY(keys_given(&trust, &x->args));
+    o.trust = trust.at;
+    o.n_trust = trust.n;
     TRY(keys_load(&key, file, &ask));
     o.key = key;
     return sign_bundle(ret, &o);

@@ -11,9 +11,14 @@ struct keys {
     size_t n;
     const char *given[ARGS_MAX];
     struct strs files;
+    char copies[ARGS_MAX][64]; /* paths; what is no file, such as a pipe, can be read but once */
+    int fds[ARGS_MAX];
+    size_t n_copies;
 };
 
-/* bundle_verbs.c; `path` is the bundle, for the words. */
+/* bundle_verbs.c: those of --trust alone, if any. */
+struct err *keys_given(struct keys *k, const struct args *a) ERR_MUST;
+/* The same, or else those that are trusted; `path` is the bundle, for the words. */
 struct err *keys_choose(struct keys *k, struct cli *x, const char *path) ERR_MUST;
 void keys_done(struct keys *k);
 #define OWN_KEYS OWN(keys_done)

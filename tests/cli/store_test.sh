@@ -118,6 +118,16 @@ works "a delta finds the rest in the store" "${ingest[@]}" two.delta
 two=$("$caisson" bundle list -o json | jq -r '.releases[] | select(.version == "1.0.1").path')
 works "standard input" "${ingest[@]}" - --store s1 <two.tar
 works "a pipe" "${ingest[@]}" - --store s2 < <(cat two.tar)
+works "a key through a pipe" "$caisson" bundle ingest two.tar --store s4 --trust <(cat release.pub)
+mkfifo -m 600 fifo.pub && { cat release.pub >fifo.pub & }
+works "a key through a FIFO" "$caisson" bundle ingest two.tar --store s4 --trust fifo.pub
+works "a key through a pipe for two bundles" "$caisson" bundle diff two.tar two.tar --trust <(cat release.pub)
+expect "another key through a pipe" 4 "E_ROOT_PIN" "" "$caisson" bundle ingest two.tar --store s5 --trust <(cat other.pub)
+expect "no key through a pipe" 4 "E_KEY_SCHEME" "NAME.pub" "$caisson" bundle ingest two.tar --store s5 --trust <(true)
+check "makes no store" test ! -e s5
+cp two.tar signed.tar
+works "keys through pipes to sign with" "$caisson" bundle sign signed.tar --key <(cat release.key) --trust <(cat release.pub)
+rm signed.tar
 works "a delta through a pipe" "${ingest[@]}" /dev/fd/3 --store "$default" 3< <(cat two.delta)
 "$caisson" bundle split two.tar --size 100000 --out . >"$work/out" 2>&1
 works "parts" "${ingest[@]}" two.tar.parts.json --store s3
