@@ -56,14 +56,17 @@ struct err *keep_write(const struct store_dir *s, const struct bundle *b)
     return write_headers(b, folder);
 }
 
-enum { OLD_NAME = 64 + sizeof ".old" };
+enum { OLD_NAME = 64 + sizeof STORE_OLD };
 
 static void old_name(char ret[OLD_NAME], const char *name)
 {
-    (void)snprintf(ret, OLD_NAME, "%.64s.old", name);
+    (void)snprintf(ret, OLD_NAME, "%.64s" STORE_OLD, name);
 }
 
-/* Where the file system knows no other way: the old one goes to tmp/ whole, as a release that is removed. */
+/*
+ * Where the file system knows no other way: the old one goes to tmp/ whole. After a power cut there the next one to
+ * open the store puts it back (store_dir.c).
+ */
 static struct err *swap_by_hand(const struct store_dir *s, const char *name)
 {
     char old[OLD_NAME];

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "crypt/digest.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -115,23 +116,35 @@ static struct err *open_all(struct store_dir *s, bool make)
     return NULL;
 }
 
-static struct err *remove_one(void *self, const char *name)
+/* True for a release put aside (keep.c) whose place stayed empty, as a power cut leaves it; its digits into `hex`. */
+static bool is_listed_no_more(char hex[DIGEST_HEX], const struct store_dir *s, const char *name)
+{
+    if (strlen(name) != DIGEST_HEX - 1 + strlen(STORE_OLD) || !str_ends(name, STORE_OLD))
+        return false;
+    (void)snprintf(hex, DIGEST_HEX, "%.64s", name);
+    return !file_exists(s->releases, hex);
+}
+
+static struct err *clear_one(void *self, const char *name)
 {
     const struct store_dir *s = self;
-    return file_remove_tree(s->tmp, name);
+    char hex[DIGEST_HEX];
+    if (!is_listed_no_more(hex, s, name))
+        return file_remove_tree(s->tmp, name);
+    return renameat(s->tmp, name, s->releases, hex) < 0 ? err_os(errno, "rename %s", name) : NULL;
 }
 
 struct err *store_dir_open(struct store_dir *s, const char *path, bool make)
 {
     s->path = path;
     TRY(store_fault(path, open_all(s, make)));
-    return store_fault(path, store_each(s->tmp, remove_one, s));
+    return store_fault(path, store_each(s->tmp, clear_one, s));
 }
 
 void store_dir_done(struct store_dir *s)
 {
     if (s->tmp >= 0)
-        err_ignore(store_each(s->tmp, remove_one, s)); /* the next one to come does it again */
+        err_ignore(store_each(s->tmp, clear_one, s)); /* the next one to come does it again */
     own_close(&s->tmp);
     own_close(&s->releases);
     own_close(&s->blobs);

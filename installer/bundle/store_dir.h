@@ -14,7 +14,13 @@ struct store_dir {
         .fd = -1, .lock = -1, .blobs = -1, .releases = -1, .tmp = -1                                                   \
     }
 
-/* Opens the store at `path` to write into it, and empties tmp. `make`: a store that is not there is made. */
+/* Behind the digits of a release that is in tmp while another one takes its place. */
+#define STORE_OLD ".old"
+
+/*
+ * Opens the store at `path` to write into it, and empties tmp; a release whose place stayed empty goes back. `make`: a
+ * store that is not there is made.
+ */
 struct err *store_dir_open(struct store_dir *s, const char *path, bool make) ERR_MUST;
 /* Empties tmp again and lets go. */
 void store_dir_done(struct store_dir *s);

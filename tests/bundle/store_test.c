@@ -652,6 +652,29 @@ static void what_is_listed_stays(void **state)
     can_exchange = true;
 }
 
+/* A power cut between the two renames by hand: the old one is listed again, unless the new one came. */
+static void cut_amid_a_swap(void **state)
+{
+    (void)state;
+    OWN_SHOP struct shop s = shop_new();
+    OWN_DOC struct doc *d = NULL, *list = NULL, *unused = NULL, *again = NULL;
+    OK(ingest(&d, &s));
+    const char *release = doc_text(d, "path");
+    OWN_FREE char *old = str_fmt("%s/tmp/%s.old", s.store, strrchr(release, '/') + 1);
+    OWN_FREE char *other = check_path(s.store, "tmp/other.old");
+    assert_int_equal(mkdir(other, 0700), 0);
+    assert_int_equal(rename(release, old), 0);
+    OK(store_remove_unused(&unused, s.store));
+    assert_int_equal(count_in(s.store, "tmp"), 0);
+    OK(store_list(&list, s.store));
+    assert_true(doc_equal(doc_get(list, "releases")->child, d));
+    is_published_file(&s, &s.f->file);
+    assert_int_equal(mkdir(old, 0700), 0);
+    OK(store_remove_unused(&again, s.store));
+    assert_int_equal(count_in(s.store, "tmp"), 0);
+    is_published_file(&s, &s.f->file);
+}
+
 /* ---- a blob of several blocks ---- */
 
 enum { LARGE = (3 << 20) + 5 };
@@ -940,6 +963,7 @@ int main(void)
         cmocka_unit_test(no_space),
         cmocka_unit_test(not_writable),
         cmocka_unit_test(what_is_listed_stays),
+        cmocka_unit_test(cut_amid_a_swap),
         cmocka_unit_test(direct_writes_refused),
         cmocka_unit_test(progress),
         cmocka_unit_test(one_at_a_time),
