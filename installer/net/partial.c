@@ -24,7 +24,7 @@ static bool take_notes(struct partial *p, const struct doc *d, uint64_t size, ui
 {
     const char *etag = doc_text(d, "etag"), *have = doc_text(d, "have");
     int64_t total = doc_int(d, "total", 0), cut = doc_int(d, "segment", 0);
-    if (doc_int(d, "schema", 0) != 1 || !etag || !*etag || strlen(etag) >= sizeof p->etag || total <= 0 ||
+    if (doc_int(d, "schema", 0) != 1 || !etag || strlen(etag) >= sizeof p->etag || total <= 0 ||
         (size && (uint64_t)total != size) || (cut && (uint64_t)cut != segment))
         return false;
     if (cut && (!have || strlen(have) != count((uint64_t)total, segment) || have[strspn(have, "01")]))
@@ -48,9 +48,10 @@ static bool read_notes(struct partial *p, uint64_t size, uint64_t segment)
     return good;
 }
 
+/* Also without an ETag: the digest tells in the end. */
 static bool can_go_on(const struct partial *p)
 {
-    return p->known && *p->etag;
+    return p->known && p->total && p->total != HTTP_UNKNOWN;
 }
 
 /* Not forced to the disk: after a power cut the digest tells, and the file is fetched again. */

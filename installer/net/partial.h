@@ -14,8 +14,8 @@ struct partial {
     int fd; /* of NAME.part; locked, so that two runs do not write one file */
     char *path, *part, *state;
     bool known;               /* its digest is: it will tell whether all bytes belong together */
-    char etag[HTTP_ETAG_MAX]; /* of the file on the server; "": it cannot be gone on with */
-    uint64_t total;           /* bytes of it, when there is an ETag or segments */
+    char etag[HTTP_ETAG_MAX]; /* of the file on the server; "": it has none that says enough */
+    uint64_t total;           /* bytes of it; 0: nobody said yet */
     uint64_t segment;         /* 0: the bytes come from front to back */
     char *have;               /* with segments: '1' for each that is there, '0' else */
 };
