@@ -22,8 +22,8 @@
 #define HTTP_UNKNOWN UINT64_MAX
 #define HTTP_ETAG_MAX 256
 
-/* Who gives less than so many bytes a second is as good as silent. */
-enum { HTTP_STALL_RATE = 1024 };
+/* Who gives less than so many bytes a second is as good as silent. A dozen connections share a slow link: it is low. */
+enum { HTTP_STALL_RATE = 64 };
 enum { HTTP_STALL_S = 60, HTTP_TRIES = 5, HTTP_WAIT_MS = 1000 };
 
 /* Trust anchors for one host, in place of the system's. */

@@ -64,10 +64,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         select.select([self.connection], [], [])
         self.close_connection = True
 
-    def drip(self, data):
-        """Until the other side closes, byte by byte."""
-        for byte in data:
-            self.wfile.write(bytes([byte]))
+    def drip(self, data, size):
+        """Until the other side closes, SIZE bytes at a time."""
+        for at in range(0, len(data), size):
+            self.wfile.write(data[at:at + size])
             self.wfile.flush()
             if select.select([self.connection], [], [], 0.05)[0]:
                 break
@@ -103,8 +103,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif mode == "stall":
             self.wfile.write(data[begin:begin + 1000])
             self.wait_for_peer()
-        elif mode == "drip":
-            self.drip(data[begin:end])
+        elif mode in ("drip", "slow"):
+            self.drip(data[begin:end], 1 if mode == "drip" else 25)
         else:
             self.wfile.write(data[begin:end])
 
@@ -117,7 +117,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(END)
 
     def serve(self, mode, data, count):
-        if mode in ("ok", "stall", "drip", "ignores") or mode.startswith("cut"):
+        if mode in ("ok", "stall", "drip", "slow", "ignores") or mode.startswith("cut"):
             self.send(data, mode, '"one"')
         elif mode == "mirror":
             self.send(data, "ok", '"mirror"')

@@ -360,6 +360,8 @@ static void test_links(void **state)
     check_bytes(&got, 0, 1000);
     OWN_FREE char *drip = files_url(&files, "drip", "f");
     FAILS(ERR_UNREACHABLE, "E_SRC_STALL", ask_way(&got, &found, (struct http_range){.url = drip}, &how));
+    OWN_FREE char *slow = files_url(&files, "slow", "f"); /* 500 bytes a second are a bad link, not a silent host */
+    OK(ask_way(&got, &found, (struct http_range){.url = slow, .to = 1500}, &how));
     FAILS(ERR_UNREACHABLE, "E_SRC_CONNECT", fetch_from(how, "127.0.0.1", 1));
     FAILS(ERR_UNREACHABLE, "E_TRUNCATED", ask_mode(&got, &found, "cut0", (struct http_range){0}));
     OWN_FREE char *log = files_log(&files);
