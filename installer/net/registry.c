@@ -144,13 +144,19 @@ static struct err *current_login(const char **ret, const struct pull *p, const c
     return NULL;
 }
 
-/* A login may run out while a large layer comes over a bad link: with another one it is gone on with. */
+/*
+ * A login may run out while a large layer comes over a bad link: with another one it is gone on with, as often as the
+ * one before brought something.
+ */
 static struct err *download_layer(const struct pull *p, struct download *d, const char *manifest)
 {
     struct download_result result;
+    uint64_t had = 0;
     for (int logins = 1;; logins++) {
         TRY(current_login(&d->authorization, p, manifest));
         struct err *e = download(&result, d, p->r->net);
+        logins = result.kept > had ? 1 : logins;
+        had = result.kept > had ? result.kept : had;
         bool ended = e && d->authorization && strstr(err_text(e), "E_SRC_HTTP: the server says 401");
         if (!ended || logins == LOGINS_MAX)
             return e;

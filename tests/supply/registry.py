@@ -111,7 +111,7 @@ def token(service, scope, who):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    old_logins = {}
+    old_logins = set()
 
     def log_message(self, *args):
         pass
@@ -124,12 +124,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def half(self, body):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+    def piece(self, body, size):
+        """At most SIZE bytes of what is asked for; then the connection is cut."""
+        begin = int(self.headers.get("Range", "bytes=0-")[6:].split("-")[0])
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(body) - begin))
+        self.send_header("Content-Range", f"bytes {begin}-{len(body) - 1}/{len(body)}")
         self.send_header("ETag", '"one"')
         self.end_headers()
-        self.wfile.write(body[:len(body) // 2])
+        self.wfile.write(body[begin:begin + size])
         self.close_connection = True
 
     def challenge(self, name):
@@ -155,11 +158,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name == "twice" or (name in ("no-token", "elsewhere") and not login):
             return self.challenge(name)
         if name == "expires" and what == "blobs" and login and IMAGES[name][1][reference][:2] == b"\x1f\x8b":
-            if times == 1:  # a part of the layer; then the token has run out, whatever was said of it
-                return self.half(IMAGES[name][1][reference])
-            old = self.old_logins.setdefault(name, login)
-            if login == old:
+            if login in self.old_logins:
                 return self.challenge(name)
+            self.old_logins.add(login)  # a part of the layer; then the token has run out, whatever was said of it
+            return self.piece(IMAGES[name][1][reference], len(IMAGES[name][1][reference]) // 7)
         if name == "expires" and not login:
             return self.challenge(name)
         if name == "basic" and login != LOGIN:
