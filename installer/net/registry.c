@@ -6,6 +6,7 @@
 #include "crypt/digest.h"
 #include "net/cache.h"
 #include "net/download.h"
+#include "net/partial.h"
 #include "net/registry_api.h"
 
 #include <errno.h>
@@ -122,13 +123,15 @@ static struct err *choose(const struct doc **ret, const struct node *index, cons
 
 /* ---- layers ---- */
 
-/* All bytes of the layers, or those of layers that are not there. */
+/* All bytes of the layers, or those that are not there: neither the layer nor its half. */
 static uint64_t sum_of(const struct doc *layers, const char *missing_in)
 {
     uint64_t sum = 0;
     DOC_EACH (v, layers) {
         OWN_FREE char *path = missing_in ? cache_path(missing_in, format_hex(doc_text(v, "digest"))) : NULL;
-        sum += path && file_exists(AT_FDCWD, path) ? 0 : (uint64_t)doc_int(v, "size", 0);
+        uint64_t size = (uint64_t)doc_int(v, "size", 0), half = path ? partial_room(path) : 0;
+        bool there = path && file_exists(AT_FDCWD, path);
+        sum += there ? 0 : size - (half < size ? half : size);
     }
     return sum;
 }
