@@ -246,7 +246,7 @@ static struct err *outcome(struct run *r, const struct doc *result)
 {
     size_t missing = doc_len(doc_get(result, "missing"));
     if (r->failures > 1)
-        return err_wrap(TAKE(r->failure), "%zu files failed; the first", r->failures);
+        return err_wrap(TAKE(r->failure), "%zu files failed; the worst", r->failures);
     if (r->failure)
         return TAKE(r->failure);
     if (!missing)

@@ -312,7 +312,7 @@ static void test_some_fail(void **state)
     file_entry(&b, 2, "wrong");
     file_entry(&b, 3, "ok");
     end_lock(&d, &b);
-    FAILS(ERR_UNTRUSTED, "2 files failed; the first: c/1/f2: E_LOCK: https://", run(&d));
+    FAILS(ERR_UNTRUSTED, "2 files failed; the worst: c/1/f2: E_LOCK: https://", run(&d));
     check_blob(&d, hex[1]);
     check_blob(&d, hex[3]);
     assert_int_equal(names(&d), 2);
