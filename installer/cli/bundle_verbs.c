@@ -30,7 +30,7 @@ static struct err *copy_pipe(struct keys *k, const char **file)
 {
     OWN_BUF struct buf text = {.max = FORMAT_ROOT_BYTES_MAX};
     struct stat st;
-    if (stat(*file, &st) < 0 || S_ISREG(st.st_mode))
+    if (stat(*file, &st) < 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
         return NULL;
     TRY(file_read_named(&text, "public key", *file));
     TRY(keys_memory_file(&k->fds[k->n_copies], k->copies[k->n_copies], text.at, text.len));
