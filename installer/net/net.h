@@ -28,7 +28,8 @@ struct net {
     char *proxy;
     uint64_t segment; /* files of more than four such are fetched in segments, four at a time; 0: NET_SEGMENT */
     pthread_mutex_t mutex;
-    struct strs benched; /* origins that failed; under the mutex */
+    struct strs benched;   /* origins that failed; under the mutex */
+    _Atomic uint64_t came; /* bytes of files, in all; not those that an earlier run had fetched */
 };
 
 #define NET_SEGMENT ((uint64_t)16 << 20)

@@ -29,6 +29,7 @@ struct err *job_write(const struct job *j, const void *p, size_t n, uint64_t at)
             return err_os(errno, "write %s", j->partial.part);
         done += w > 0 ? (size_t)w : 0;
     }
+    j->net->came += n;
     job_progress(j, (int64_t)n);
     return NULL;
 }

@@ -21,7 +21,7 @@ struct run {
     struct fetch_list list;
     pthread_mutex_t mutex; /* for all below */
     size_t next;
-    uint64_t done, had; /* bytes in all, and those of them that did not come from the net */
+    uint64_t done; /* bytes in all */
     size_t failures;
     struct err *failure; /* the one to tell: net_worse() */
     struct doc *files;   /* borrowed from the result */
@@ -82,7 +82,6 @@ static void note_file(struct run *r, const struct fetch_item *item, const char *
     doc_set_int(d, "size", (int64_t)fetch_size(item));
     doc_set_text(d, "url", from);
     doc_set_int(d, "kept", (int64_t)kept);
-    r->had += item->how == FETCH_EXTRACT ? fetch_size(item) : kept;
     (void)pthread_mutex_unlock(&r->mutex);
     text = str_fmt("%s from %s", size, from);
     r->says(r->self, FETCH_DONE, fetch_id(item), text ? text : size, fetch_size(item), fetch_size(item));
@@ -260,6 +259,7 @@ static struct err *outcome(struct run *r, const struct doc *result)
 
 static struct err *fetch(struct run *r, const struct doc *lock, struct doc *result)
 {
+    const uint64_t before = r->opts->net->came;
     TRY_CTX(cache_make(r->opts->cache), "cache");
     TRY(fetch_list_make(&r->list, lock, r->opts, r->says, r->self));
     list_missing(result, r);
@@ -269,7 +269,7 @@ static struct err *fetch(struct run *r, const struct doc *lock, struct doc *resu
     TRY(extract_all(r, lock));
     TRY(pull_all(r));
     doc_set_int(result, "fetched", (int64_t)doc_len(r->files));
-    doc_set_int(result, "bytes", (int64_t)(r->done - r->had));
+    doc_set_int(result, "bytes", (int64_t)(r->opts->net->came - before));
     return outcome(r, result);
 }
 

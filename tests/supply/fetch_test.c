@@ -317,6 +317,7 @@ static void test_some_fail(void **state)
     check_blob(&d, hex[3]);
     assert_int_equal(names(&d), 2);
     assert_int_equal(doc_int(d.result, "fetched", 0), 2);
+    assert_int_equal(doc_int(d.result, "bytes", 0), 3 * SIZE); /* the wrong ones came, too */
 }
 
 static void test_fails(void **state)
