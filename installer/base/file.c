@@ -197,6 +197,25 @@ struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, m
     return e ? err_wrap(e, "%s", name) : file_sync_parent(dirfd, name);
 }
 
+struct err *folder_each(int fd, folder_visit visit, void *self)
+{
+    struct err *e = NULL;
+    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = own < 0 ? NULL : fdopendir(own);
+    if (!dir) {
+        e = err_os(errno, "read a folder");
+        own_close(&own);
+        return e;
+    }
+    for (struct dirent *d; !e && (errno = 0, d = readdir(dir));)
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+            e = visit(self, d->d_name);
+    if (!e && errno) /* what cannot be seen is not gone */
+        e = err_os(errno, "read a folder");
+    (void)closedir(dir); /* closes own */
+    return e;
+}
+
 struct err *file_mkdirs(int dirfd, const char *path, mode_t mode)
 {
     OWN_FREE char *copy = strdup(path);
@@ -246,25 +265,21 @@ static struct err *remove_at(int dirfd, const char *name, dev_t dev)
     return NULL;
 }
 
-static void own_closedir(DIR *const *d)
+/* A folder whose entries go away. */
+struct removal {
+    int fd;
+    dev_t dev;
+};
+
+static struct err *remove_entry(void *self, const char *name)
 {
-    if (*d)
-        (void)closedir(*d);
+    const struct removal *r = self;
+    return remove_at(r->fd, name, r->dev);
 }
 
 static struct err *remove_entries(int fd, dev_t dev)
 {
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    OWN(own_closedir) DIR *dir = own < 0 ? NULL : fdopendir(own);
-    if (!dir) {
-        int sys = errno;
-        own_close(&own);
-        return err_os(sys, "read folder");
-    }
-    for (struct dirent *d; (errno = 0, d = readdir(dir));)
-        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-            TRY(remove_at(fd, d->d_name, dev));
-    return errno ? err_os(errno, "read folder") : NULL;
+    return folder_each(fd, remove_entry, &(struct removal){fd, dev});
 }
 
 struct err *file_remove_tree(int dirfd, const char *name)

@@ -33,6 +33,11 @@ struct err *file_read_named(struct buf *out, const char *what, const char *path)
  * once, of any process, do it one after the other.
  */
 struct err *file_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode) ERR_MUST;
+/*
+ * For each name in the open folder but "." and "..", in no order; stops at the first error, its own or the visitor's.
+ */
+typedef struct err *(*folder_visit)(void *self, const char *name);
+struct err *folder_each(int fd, folder_visit visit, void *self) ERR_MUST;
 /* Creates `path` and missing parents with `mode`; existing folders are left as they are. */
 struct err *file_mkdirs(int dirfd, const char *path, mode_t mode) ERR_MUST;
 /* fsync of the folder that holds `name` below `dirfd`. */

@@ -94,8 +94,8 @@ static struct err *list_blobs(struct doc *ret, int fd, int releases)
     if (blobs < 0)
         return err_os(errno, "open %s", STORE_BLOBS);
     TRY(used_read(&used, releases));
-    TRY(store_each(blobs, sum_blob, &all));
-    TRY(store_each(blobs, sum_blob, &unused));
+    TRY(folder_each(blobs, sum_blob, &all));
+    TRY(folder_each(blobs, sum_blob, &unused));
     set_sum(ret, &all);
     set_sum(doc_set(ret, "unused", doc_new_map()), &unused);
     return NULL;
@@ -106,7 +106,7 @@ static struct err *list_at(struct doc *ret, int fd)
     OWN(listing_done) struct listing l = {.releases = openat(fd, STORE_RELEASES, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (l.releases < 0)
         return err_hint(err_as(err_os(errno, "open %s", STORE_RELEASES), ERR_USAGE), "is this folder a store?");
-    TRY(store_each(l.releases, add_receipt, &l));
+    TRY(folder_each(l.releases, add_receipt, &l));
     if (l.n)
         qsort(l.at, l.n, sizeof(struct doc *), by_time);
     struct doc *list = doc_set(ret, "releases", doc_new_list());
@@ -187,7 +187,7 @@ struct err *store_remove_unused(struct doc **ret, const char *path)
     TRY(store_dir_open(&s, path, false));
     struct sum sum = {.blobs = s.blobs, .used = &used, .remove = true};
     TRY(store_fault(path, used_read(&used, s.releases)));
-    TRY(store_fault(path, store_each(s.blobs, sum_blob, &sum)));
+    TRY(store_fault(path, folder_each(s.blobs, sum_blob, &sum)));
     *ret = doc_new_map();
     set_sum(*ret, &sum);
     return NULL;

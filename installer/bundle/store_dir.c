@@ -4,7 +4,6 @@
 #include "base/str.h"
 #include "crypt/digest.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -31,25 +30,6 @@ struct err *store_create(int *ret_fd, int dirfd, const char *name)
     return *ret_fd < 0 ? err_os(errno, "create %s", name) : NULL;
 }
 
-struct err *store_each(int dirfd, store_visit visit, void *self)
-{
-    struct err *e = NULL;
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d) {
-        e = err_os(errno, "read a folder");
-        own_close(&fd);
-        return e;
-    }
-    for (struct dirent *at; !e && (errno = 0, at = readdir(d));)
-        if (strcmp(at->d_name, ".") != 0 && strcmp(at->d_name, "..") != 0)
-            e = visit(self, at->d_name);
-    if (!e && errno) /* what cannot be seen is not gone: blobs that nobody seems to need are removed */
-        e = err_os(errno, "read a folder");
-    (void)closedir(d); /* closes fd */
-    return e;
-}
-
 /* ---- open ---- */
 
 /* A folder with other things in it was meant for something else. */
@@ -72,7 +52,7 @@ static struct err *open_folder(struct store_dir *s, bool make)
         return err_os(errno, "open");
     if (s->fd >= 0 && fstatat(s->fd, STORE_FORMAT_FILE, &st, 0) == 0)
         return NULL;
-    return make ? store_each(s->fd, check_foreign, s)
+    return make ? folder_each(s->fd, check_foreign, s)
                 : err_hint(err_new(ERR_USAGE, "no store is there"), "caisson bundle ingest makes one");
 }
 
@@ -138,13 +118,13 @@ struct err *store_dir_open(struct store_dir *s, const char *path, bool make)
 {
     s->path = path;
     TRY(store_fault(path, open_all(s, make)));
-    return store_fault(path, store_each(s->tmp, clear_one, s));
+    return store_fault(path, folder_each(s->tmp, clear_one, s));
 }
 
 void store_dir_done(struct store_dir *s)
 {
     if (s->tmp >= 0)
-        err_ignore(store_each(s->tmp, clear_one, s)); /* the next one to come does it again */
+        err_ignore(folder_each(s->tmp, clear_one, s)); /* the next one to come does it again */
     own_close(&s->tmp);
     own_close(&s->releases);
     own_close(&s->blobs);

@@ -28,7 +28,3 @@ void store_dir_done(struct store_dir *s);
 struct err *store_fault(const char *path, struct err *e) ERR_MUST;
 /* A new file in a folder of the store. */
 struct err *store_create(int *ret_fd, int dirfd, const char *name) ERR_MUST;
-
-/* For each name in a folder but "." and ".."; stops at the first error. */
-typedef struct err *(*store_visit)(void *self, const char *name);
-struct err *store_each(int dirfd, store_visit visit, void *self) ERR_MUST;

@@ -1,5 +1,6 @@
 #include "bundle/used.h"
 
+#include "base/file.h"
 #include "bundle/store_dir.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ static int by_text(const void *a, const void *b)
 struct err *used_read(struct used *u, int releases)
 {
     struct users users = {.used = u, .releases = releases};
-    TRY(store_each(releases, add_release, &users));
+    TRY(folder_each(releases, add_release, &users));
     if (u->n)
         qsort(u->hex, u->n, sizeof *u->hex, by_text);
     return NULL;

@@ -7,7 +7,6 @@
 #include "wire/stream.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -186,25 +185,17 @@ struct err *link_replace(int dirfd, const char *name, const char *target)
     return file_sync_parent(dirfd, name);
 }
 
-static void own_closedir(DIR *const *d)
+static struct err *add_name(void *self, const char *name)
 {
-    if (*d)
-        (void)closedir(*d);
+    return strs_add(self, name);
 }
 
 struct err *dir_names(struct strs *ret, int dirfd, const char *name)
 {
-    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    OWN_FD int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT || errno == EBADF ? NULL : err_os(errno, "open %s", name);
-    OWN(own_closedir) DIR *dir = fdopendir(fd);
-    if (!dir) {
-        own_close(&fd);
-        return err_os(errno, "open %s", name);
-    }
-    for (struct dirent *d; (d = readdir(dir));)
-        if (!str_eq(d->d_name, ".") && !str_eq(d->d_name, ".."))
-            TRY(strs_add(ret, d->d_name));
+    TRY_CTX(folder_each(fd, add_name, ret), "%s", name);
     strs_sort(ret);
     return NULL;
 }

@@ -6,7 +6,6 @@
 #include "crypt/digest.h"
 #include "wire/floor.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -27,28 +26,24 @@ static struct err *path_of(char **ret, const char *product, const char *name)
     return *ret ? NULL : err_os(ENOMEM, "trust store");
 }
 
-static void own_closedir(DIR *const *d)
+static struct err *add_product(void *self, const char *name)
 {
-    if (*d)
-        (void)closedir(*d);
+    OWN_FREE char *root = NULL;
+    struct err *bad = format_name(name);
+    bool named = !bad;
+    err_free(bad); /* other files may lie there */
+    TRY(path_of(&root, name, "root.json"));
+    return named && file_exists(AT_FDCWD, root) ? strs_add(self, name) : NULL;
 }
 
 /* Products that have a root document, sorted. */
 static struct err *products(struct strs *ret)
 {
     OWN_FREE char *all = home_config("trust");
-    OWN(own_closedir) DIR *dir = all ? opendir(all) : NULL;
-    if (!dir)
+    OWN_FD int fd = all ? open(all, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd < 0)
         return all && errno == ENOENT ? NULL : err_os(all ? errno : ENOMEM, "trust store");
-    for (struct dirent *d; (d = readdir(dir));) {
-        OWN_FREE char *root = NULL;
-        struct err *bad = format_name(d->d_name);
-        bool named = !bad;
-        err_free(bad); /* other files may lie there */
-        TRY(path_of(&root, d->d_name, "root.json"));
-        if (named && file_exists(AT_FDCWD, root))
-            TRY(strs_add(ret, d->d_name));
-    }
+    TRY_CTX(folder_each(fd, add_product, ret), "trust store");
     strs_sort(ret);
     return NULL;
 }

@@ -5,7 +5,6 @@
 #include "supply/keys.h"
 #include "supply/statement.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -26,23 +25,23 @@ static bool is_sig(const char *name)
     return str_is_sha256(hex) && strcmp(name + 64, ".sig") == 0;
 }
 
+struct listing {
+    struct strs *names;
+    bool (*want)(const char *);
+};
+
+static struct err *add_wanted(void *self, const char *name)
+{
+    const struct listing *l = self;
+    return l->want(name) ? strs_add(l->names, name) : NULL;
+}
+
 /* The names in a folder that `want` wants, sorted. */
 static struct err *list(struct strs *ret, int dirfd, bool (*want)(const char *))
 {
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct err *e = NULL;
-    if (!dir) {
-        e = err_os(errno, "folder");
-        own_close(&fd);
-        return e;
-    }
-    for (struct dirent *d; !e && (d = readdir(dir));)
-        if (want(d->d_name))
-            e = strs_add(ret, d->d_name);
-    (void)closedir(dir);
+    TRY(folder_each(dirfd, add_wanted, &(struct listing){ret, want}));
     strs_sort(ret);
-    return e;
+    return NULL;
 }
 
 static struct err *read_sigs(struct sigs *ret, int dirfd)
