@@ -12,6 +12,7 @@ started() { grep -E "$1" apply.log >/dev/null || ! kill -0 "$applying" 2>/dev/nu
 
 # Starts apply and waits until it says $1.
 apply_until() {
+    : >apply.log # here, or what the last apply said might be read before the new one truncates the file
     bin/caisson apply >apply.out 2>apply.log &
     applying=$!
     within 180 started "$1"
