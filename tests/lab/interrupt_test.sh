@@ -4,7 +4,7 @@ set -uo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "$0")/lib.sh"
 own_lab --control-planes 1 --workers 1
-applying=0 code=0
+applying=0 code=0 dropper=0
 
 # ---- cutting off ----
 
@@ -15,7 +15,8 @@ apply_until() {
     : >apply.log # here, or what the last apply said might be read before the new one truncates the file
     bin/caisson apply >apply.out 2>apply.log &
     applying=$!
-    within 180 started "$1"
+    local end=$((SECONDS + 180))
+    until started "$1" || [ "$SECONDS" -ge "$end" ]; do sleep 0.05; done
     grep -E "$1" apply.log >/dev/null && return
     echo "apply never said $1"
     cat apply.log
@@ -37,9 +38,22 @@ ends() {
 gone() { [[ $(ps -o stat= -p "$applying") != [A-Y]* ]]; }
 says() { cat apply.log apply.out | grep -E "$1" >/dev/null || { cat apply.log apply.out; return 1; }; }
 
-# Ends the session on the node, as a broken sshd would; the helper is not touched.
+# Ends the session on the node, as a broken sshd would; the helper is not touched. The login for it is made before: what is
+# to be hit may last a second only.
 # shellcheck disable=SC2016  # the node's shell expands it
-drop_session() { on "$1" 'for p in $(pgrep -x caisson-node); do q=$(ps -o ppid= -p "$p" | xargs); [ "$(ps -o comm= -p "$q")" != sshd ] || kill -KILL "$q"; done'; }
+arm() {
+    rm -f trigger armed && mkfifo trigger || return 1
+    on "$1" 'echo; read -r _; for p in $(pgrep -x caisson-node); do q=$(ps -o ppid= -p "$p" | xargs); [ "$(ps -o comm= -p "$q")" != sshd ] || kill -KILL "$q"; done' <trigger >armed &
+    dropper=$!
+    exec 7>trigger
+    within 20 [ -s armed ]
+}
+
+drop_session() {
+    echo >&7
+    exec 7>&-
+    wait "$dropper"
+}
 
 apply_finishes() { bin/caisson apply >apply.out 2>apply.log || { cat apply.log; return 1; }; }
 
@@ -80,8 +94,9 @@ check "the network is back" lab net clear
 check "apply again comes to an activation" apply_until 'activate generation'
 kill -KILL "$applying"
 check "and is killed" ends 5 137
+arm w-1
 check "apply again sends images" apply_until 'w-1: import'
-check "w-1 loses the session" drop_session w-1
+check "w-1 loses the session" drop_session
 check "apply exits 3" ends 120 3
 ran=$(invocations)
 check "apply finishes" apply_finishes
@@ -114,8 +129,9 @@ check "each kubelet was started once" once_each
 # ---- the session, and the admin host ----
 
 change
+arm cp-1
 check "an activation runs" apply_until 'cp-1: activate generation'
-check "cp-1 loses the session" drop_session cp-1
+check "cp-1 loses the session" drop_session
 check "apply exits 3" ends 60 3
 check "apply finishes" apply_finishes
 check "each kubelet was started once" once_each
