@@ -15,8 +15,7 @@ apply_until() {
     : >apply.log # here, or what the last apply said might be read before the new one truncates the file
     bin/caisson apply >apply.out 2>apply.log &
     applying=$!
-    local end=$((SECONDS + 180))
-    until started "$1" || [ "$SECONDS" -ge "$end" ]; do sleep 0.05; done
+    poll=0.05 within 180 started "$1"
     grep -E "$1" apply.log >/dev/null && return
     echo "apply never said $1"
     cat apply.log
@@ -94,7 +93,7 @@ check "the network is back" lab net clear
 check "apply again comes to an activation" apply_until 'activate generation'
 kill -KILL "$applying"
 check "and is killed" ends 5 137
-arm w-1
+check "a login to w-1 waits" arm w-1
 check "apply again sends images" apply_until 'w-1: import'
 check "w-1 loses the session" drop_session
 check "apply exits 3" ends 120 3
@@ -129,7 +128,7 @@ check "each kubelet was started once" once_each
 # ---- the session, and the admin host ----
 
 change
-arm cp-1
+check "a login to cp-1 waits" arm cp-1
 check "an activation runs" apply_until 'cp-1: activate generation'
 check "cp-1 loses the session" drop_session
 check "apply exits 3" ends 60 3

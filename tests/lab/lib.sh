@@ -22,13 +22,13 @@ summary() {
     [ "$bad" = 0 ]
 }
 
-# Polls a command for at most $1 seconds.
+# Polls a command for at most $1 seconds, every half second or as often as `poll` says.
 within() {
     local end=$((SECONDS + $1))
     shift
     until "$@"; do
         [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.2
+        sleep "${poll:-0.5}"
     done
 }
 
