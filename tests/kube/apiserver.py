@@ -63,21 +63,39 @@ def wait_port(port, process, seconds):
 if not os.path.exists(lock):
     skip("no payload cache at %s (CAISSON_CACHE)" % cache)
 etcd, api = program("etcd"), program("kube-apiserver")
-client, peer, secure = free_port(), free_port(), free_port()
-etcd_process = run(etcd, "--data-dir", os.path.join(folder, "data"), "--listen-client-urls", "http://127.0.0.1:%d" % client,
-                   "--advertise-client-urls", "http://127.0.0.1:%d" % client, "--listen-peer-urls",
-                   "http://127.0.0.1:%d" % peer, "--initial-advertise-peer-urls", "http://127.0.0.1:%d" % peer,
-                   "--initial-cluster", "default=http://127.0.0.1:%d" % peer, "--unsafe-no-fsync")
 pem = {name: os.path.join(folder, name) for name in ("ca.pem", "server.pem", "server.key")}
-api_process = run(api, "--etcd-servers=http://127.0.0.1:%d" % client, "--bind-address=127.0.0.1",
-                  "--secure-port=%d" % secure, "--tls-cert-file=" + pem["server.pem"],
-                  "--tls-private-key-file=" + pem["server.key"], "--client-ca-file=" + pem["ca.pem"],
-                  "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16",
-                  "--service-account-issuer=https://kubernetes.default.svc",
-                  "--service-account-key-file=" + pem["server.pem"],
-                  "--service-account-signing-key-file=" + pem["server.key"])
-if not (wait_port(client, etcd_process, 20) and wait_port(secure, api_process, 60)):
-    print("fail etcd or kube-apiserver did not start, see", folder, flush=True)
+
+
+def start():
+    """etcd, and the API server's port; None for the port when one of them does not start."""
+    client, peer, secure = free_port(), free_port(), free_port()
+    here = "http://127.0.0.1:%d"
+    db = run(etcd, "--data-dir", os.path.join(folder, "data-%d" % client), "--listen-client-urls", here % client,
+             "--advertise-client-urls", here % client, "--listen-peer-urls", here % peer,
+             "--initial-advertise-peer-urls", here % peer, "--initial-cluster", "default=" + here % peer,
+             "--unsafe-no-fsync")
+    server = run(api, "--etcd-servers=" + here % client, "--bind-address=127.0.0.1", "--secure-port=%d" % secure,
+                 "--tls-cert-file=" + pem["server.pem"], "--tls-private-key-file=" + pem["server.key"],
+                 "--client-ca-file=" + pem["ca.pem"], "--authorization-mode=RBAC",
+                 "--service-cluster-ip-range=10.96.0.0/16", "--service-account-issuer=https://kubernetes.default.svc",
+                 "--service-account-key-file=" + pem["server.pem"],
+                 "--service-account-signing-key-file=" + pem["server.key"])
+    if wait_port(client, db, 60) and wait_port(secure, server, 60):
+        return db, secure
+    for process in db, server:
+        process.kill()
+        process.wait()
+    return db, None
+
+
+# A port that was free may be another test's by the time the API server listens, seconds later.
+for attempt in range(3):
+    etcd_process, port = start()
+    if port:
+        break
+else:
+    last = {name: open(os.path.join(folder, name + ".log"), errors="replace").read()[-60:] for name in ("etcd", "kube-apiserver")}
+    print("fail", json.dumps(last), flush=True)
     sys.exit(1)
-print("port", secure, flush=True)
+print("port", port, flush=True)
 etcd_process.wait()

@@ -53,7 +53,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct kube *client(void)
+/* What is not found is looked for again so long: its kind may be new. */
+static struct kube *client_for(int64_t retry_ms)
 {
     struct kube *k = NULL;
     if (no_server) {
@@ -61,9 +62,14 @@ static struct kube *client(void)
         skip();
     }
     OK(kube_new(&k,
-                &(struct kube_server){.url = url, .ca_pem = ca, .cert_pem = cert, .key_pem = key, .retry_ms = 10000},
+                &(struct kube_server){.url = url, .ca_pem = ca, .cert_pem = cert, .key_pem = key, .retry_ms = retry_ms},
                 NULL));
     return k;
+}
+
+static struct kube *client(void)
+{
+    return client_for(10000);
 }
 
 static void test_ready(void **state)
@@ -81,7 +87,7 @@ static void test_apply_changes_only_our_fields(void **state)
     OWN_DOC struct doc *map =
         yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: test}, data: {a: '1'}}");
     OK(kube_apply(k, ns, NULL));
-    OK(kube_wait(k, ns, clock_ms() + 10000));
+    OK(kube_wait(k, ns, clock_ms() + 60000));
     OK(kube_apply(k, map, &stored));
     assert_string_equal(doc_text(stored, "data.a"), "1");
     OK(kube_apply(k, map, &again));
@@ -132,7 +138,7 @@ static void test_strangers_are_refused(void **state)
 static void test_crd_and_its_object(void **state)
 {
     (void)state;
-    OWN(kube_freep) struct kube *k = client();
+    OWN(kube_freep) struct kube *k = client_for(60000);
     OWN_DOC struct doc *crd = yaml(
         "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: boxes.test.dev}, spec: "
         "{group: test.dev, scope: Namespaced, names: {plural: boxes, singular: box, kind: Box}, versions: [{name: v1, "
@@ -143,13 +149,13 @@ static void test_crd_and_its_object(void **state)
     OWN_DOC struct doc *live = NULL;
     OK(kube_apply(k, crd, NULL));
     OK(kube_apply(k, box, NULL)); /* at once: its kind is waited for */
-    OK(kube_wait(k, crd, clock_ms() + 20000));
+    OK(kube_wait(k, crd, clock_ms() + 60000));
     OK(kube_get_object(k, &live, box));
     assert_int_equal(doc_int(live, "spec.size", 0), 3);
     OK(kube_delete(k, box, "Background"));
-    OK(kube_wait_gone(k, box, clock_ms() + 10000));
+    OK(kube_wait_gone(k, box, clock_ms() + 60000));
     OK(kube_delete(k, crd, "Background"));
-    OK(kube_wait_gone(k, crd, clock_ms() + 20000));
+    OK(kube_wait_gone(k, crd, clock_ms() + 60000));
 }
 
 static void test_wait_names_what_is_missing(void **state)
@@ -161,7 +167,7 @@ static void test_wait_names_what_is_missing(void **state)
              " {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: "
              "c, image: i}]}}}}");
     OK(kube_apply(k, ds, NULL));
-    FAILS(ERR_FAILED, "DaemonSet test/ds is not ready: InProgress: not seen", kube_wait(k, ds, clock_ms() + 600));
+    FAILS(ERR_FAILED, "DaemonSet test/ds is not ready: InProgress: not seen", kube_wait(k, ds, clock_ms() + 3000));
 }
 
 static void test_node_patch(void **state)
@@ -205,7 +211,7 @@ static void test_inventory_and_prune(void **state)
     OWN_DOC struct doc *ns = named("v1", "Namespace", NULL, "test");
     OWN_DOC struct doc *system = named("v1", "Namespace", NULL, "kube-system");
     OK(kube_apply(k, role, NULL));
-    OK(kube_wait(k, system, clock_ms() + 20000));
+    OK(kube_wait(k, system, clock_ms() + 90000));
     inventory_add(before, ns, NULL);
     inventory_add(before, role, "x");
     OK(kube_inventory_put(k, before));
