@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -48,12 +49,15 @@ def run(name, *args):
     return subprocess.Popen([name, *args], stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=die_with_us)
 
 
-def wait_port(port, process, seconds):
+def wait_port(port, process, seconds, tls=None):
+    """Whether the process listens there; with `tls`, one that has our certificate: nobody else who took the port meanwhile."""
     for _ in range(seconds * 20):
         if process.poll() is not None:
             return False
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            with socket.create_connection(("127.0.0.1", port), 1) as s:
+                if tls:
+                    tls.wrap_socket(s, server_hostname="127.0.0.1").close()
             return True
         except OSError:
             time.sleep(0.05)
@@ -67,7 +71,7 @@ pem = {name: os.path.join(folder, name) for name in ("ca.pem", "server.pem", "se
 
 
 def start():
-    """etcd, and the API server's port; None for the port when one of them does not start."""
+    """etcd and the API server's port, or None when one of the two does not start."""
     client, peer, secure = free_port(), free_port(), free_port()
     here = "http://127.0.0.1:%d"
     db = run(etcd, "--data-dir", os.path.join(folder, "data-%d" % client), "--listen-client-urls", here % client,
@@ -80,22 +84,20 @@ def start():
                  "--service-cluster-ip-range=10.96.0.0/16", "--service-account-issuer=https://kubernetes.default.svc",
                  "--service-account-key-file=" + pem["server.pem"],
                  "--service-account-signing-key-file=" + pem["server.key"])
-    if wait_port(client, db, 60) and wait_port(secure, server, 60):
+    if wait_port(client, db, 60) and wait_port(secure, server, 60, ssl.create_default_context(cafile=pem["ca.pem"])):
         return db, secure
     for process in db, server:
         process.kill()
         process.wait()
-    return db, None
+    return None
 
 
 # A port that was free may be another test's by the time the API server listens, seconds later.
-for attempt in range(3):
-    etcd_process, port = start()
-    if port:
-        break
-else:
+started = start() or start() or start()
+if not started:  # one line, and a short one, is all that is read of it
     last = {name: open(os.path.join(folder, name + ".log"), errors="replace").read()[-60:] for name in ("etcd", "kube-apiserver")}
     print("fail", json.dumps(last), flush=True)
     sys.exit(1)
+etcd_process, port = started
 print("port", port, flush=True)
 etcd_process.wait()

@@ -167,7 +167,7 @@ static void test_wait_names_what_is_missing(void **state)
              " {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: "
              "c, image: i}]}}}}");
     OK(kube_apply(k, ds, NULL));
-    FAILS(ERR_FAILED, "DaemonSet test/ds is not ready: InProgress: not seen", kube_wait(k, ds, clock_ms() + 3000));
+    FAILS(ERR_FAILED, "DaemonSet test/ds is not ready: InProgress: not seen", kube_wait(k, ds, clock_ms() + 600));
 }
 
 static void test_node_patch(void **state)
